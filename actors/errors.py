@@ -1,0 +1,461 @@
+"""Every error greenroom raises on purpose: one root, one class per thing a caller can do about it.
+
+Each class carries a stable `code`, says whether the same call may be tried again (`retryable`),
+keeps its data in fields and builds its text in one place.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import pykka
+
+
+class GreenroomError(Exception):
+    """Root of every error greenroom raises on purpose."""
+
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+
+
+# --- the actor mechanism -------------------------------------------------------------------------
+
+
+class MailboxClosed(GreenroomError, pykka.ActorDeadError):
+    """The actor behind this mailbox has left; `returned` is the message it did not take.
+
+    A pykka program may catch it as `pykka.ActorDeadError`.
+    """
+
+    code = "closed"
+
+    def __init__(self, name: str, *, returned: object = None) -> None:
+        self.name, self.returned = name, returned
+        super().__init__(f"{name} takes no more messages")
+
+
+class Overloaded(GreenroomError):
+    """The mailbox is full. The command was not queued; try again after `retry_after_s`.
+
+    Unlike `SessionClosed`, the same session will take it later.
+    """
+
+    code = "overloaded"
+    retryable = True
+
+    def __init__(self, name: str, *, depth: int, capacity: int, returned: object = None) -> None:
+        self.name, self.depth, self.capacity, self.returned = name, depth, capacity, returned
+        self.retry_after_s = 0.1
+        super().__init__(f"{name} has {depth} of {capacity} commands waiting")
+
+
+class WouldDeadlock(GreenroomError):
+    """A blocking `get()` on the thread that would have to produce the reply. Use `await`."""
+
+    code = "would_deadlock"
+
+    def __init__(self) -> None:
+        super().__init__("get() would block the thread that runs the actors; use await here")
+
+
+class ReplyTimeout(GreenroomError, pykka.Timeout):
+    """No reply within the caller's `timeout_s`. The command may still be handled."""
+
+    code = "timeout"
+    retryable = True
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        super().__init__(f"no reply within {timeout_s} s")
+
+
+class OutcomeUnknown(GreenroomError):
+    """The command was taken, but whether it is durable cannot be told.
+
+    The session replays its journal before it takes another command; look there, then decide.
+    """
+
+    code = "outcome_unknown"
+
+    def __init__(self, session: str, *, why: str) -> None:
+        self.session, self.why = session, why
+        super().__init__(f"the outcome of a command to session {session} is unknown: {why}")
+
+
+# --- the runtime ---------------------------------------------------------------------------------
+
+
+class RuntimeClosed(GreenroomError):
+    """The runtime has not been started, is draining, or has stopped. Nothing was queued."""
+
+    code = "draining"
+    retryable = True
+
+    def __init__(self, phase: str) -> None:
+        self.phase = phase
+        super().__init__(f"the runtime is {phase}")
+
+
+class ConfigError(GreenroomError, ValueError):
+    """A setting is outside its range, or contradicts another one."""
+
+    code = "config"
+
+    def __init__(self, field: str, value: object, limit: str) -> None:
+        self.field, self.value, self.limit = field, value, limit
+        super().__init__(f"{field} is {value!r}, but must be {limit}")
+
+
+class CapacityError(GreenroomError):
+    """There is no slot for this session now; try again after `retry_after_s` seconds.
+
+    `scope` is `"global"` when the whole runtime is full, `"per_user"` when `user` is.
+    """
+
+    code = "capacity"
+    retryable = True
+
+    def __init__(
+        self,
+        scope: Literal["global", "per_user"],
+        *,
+        limit: int,
+        in_use: int,
+        retry_after_s: float,
+        user: str | None = None,
+    ) -> None:
+        self.scope, self.limit, self.in_use = scope, limit, in_use
+        self.retry_after_s, self.user = retry_after_s, user
+        whose = "the runtime holds" if user is None else f"user {user} has"
+        super().__init__(
+            f"{whose} {in_use} of {limit} resident sessions; "
+            f"a slot is expected within {retry_after_s:.3g} s"
+        )
+
+
+class SessionClosed(GreenroomError):
+    """The session stopped before it handled this command; nothing was done."""
+
+    code = "closed"
+    retryable = True
+
+    def __init__(self, session: str, *, returned: object = None) -> None:
+        self.session, self.returned = session, returned
+        super().__init__(f"session {session} stopped before it handled the command")
+
+
+class SessionParked(GreenroomError):
+    """The session crashed too often and is set aside; `error` is what it crashed with last."""
+
+    code = "parked"
+
+    def __init__(self, session: str, *, restarts: int, window_s: float, error: str) -> None:
+        self.session, self.restarts, self.window_s, self.error = session, restarts, window_s, error
+        super().__init__(
+            f"session {session} is parked after {restarts} restarts in {window_s:.3g} s: {error}"
+        )
+
+
+class SessionDamaged(GreenroomError):
+    """What the journal holds of this session cannot be read back. Its bytes are kept."""
+
+    code = "damaged"
+
+    def __init__(self, session: str, *, revision: int, why: str) -> None:
+        self.session, self.revision, self.why = session, revision, why
+        super().__init__(f"session {session} cannot be read at revision {revision}: {why}")
+
+
+# --- refusals: the command was understood, and nothing changed -----------------------------------
+
+
+class Refused(GreenroomError):
+    """Root of all refusals. Nothing happened: no state, no event, no revision was used."""
+
+    code = "refused"
+
+
+class InvalidInput(Refused, ValueError):
+    """A value that can never be accepted. `field` names it, `limit` says what would be."""
+
+    code = "invalid"
+
+    def __init__(self, field: str, value: object, limit: str) -> None:
+        shown = repr(value)
+        self.field, self.value, self.limit = field, value, limit
+        super().__init__(
+            f"{field} is {shown if len(shown) <= 80 else shown[:77] + '...'}, but must be {limit}"
+        )
+
+
+class InvalidCursor(InvalidInput):
+    """The cursor is not one that greenroom has issued."""
+
+    code = "invalid_cursor"
+
+    def __init__(self, value: object, limit: str) -> None:
+        super().__init__("cursor", value, limit)
+
+
+class WrongSession(Refused):
+    """The cursor belongs to another session."""
+
+    code = "wrong_session"
+
+    def __init__(self, *, expected: str, actual: str) -> None:
+        self.expected, self.actual = expected, actual
+        super().__init__(f"the cursor belongs to session {actual}, not to {expected}")
+
+
+class SessionNotFound(Refused):
+    """No session has this id."""
+
+    code = "not_found"
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        super().__init__(f"there is no session {session}")
+
+
+class SessionExists(Refused):
+    """A session with this id exists already, or existed and was deleted. Ids are used once."""
+
+    code = "exists"
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        super().__init__(f"session {session} exists already")
+
+
+class NotMember(Refused):
+    """The user is not a participant of the session."""
+
+    code = "not_member"
+
+    def __init__(self, session: str, user: str) -> None:
+        self.session, self.user = session, user
+        super().__init__(f"{user} is not a participant of session {session}")
+
+
+class NotHost(Refused):
+    """Only the host may do this."""
+
+    code = "not_host"
+
+    def __init__(self, session: str, user: str, host: str) -> None:
+        self.session, self.user, self.host = session, user, host
+        super().__init__(f"{user} is not the host of session {session}")
+
+
+class NotAllowed(Refused):
+    """The participant's role does not permit this."""
+
+    code = "not_allowed"
+
+    def __init__(self, session: str, user: str, role: str) -> None:
+        self.session, self.user, self.role = session, user, role
+        super().__init__(f"{user} is an {role} of session {session} and may only read")
+
+
+class NotPending(Refused):
+    """The user has not asked to join."""
+
+    code = "not_pending"
+
+    def __init__(self, session: str, user: str) -> None:
+        self.session, self.user = session, user
+        super().__init__(f"{user} has not asked to join session {session}")
+
+
+class JoinClosed(Refused):
+    """The session takes no new participants."""
+
+    code = "join_closed"
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        super().__init__(f"session {session} takes no new participants")
+
+
+class SessionFull(Refused):
+    """The session has as many participants as it may have."""
+
+    code = "full"
+
+    def __init__(self, session: str, limit: int) -> None:
+        self.session, self.limit = session, limit
+        super().__init__(f"session {session} already has {limit} participants")
+
+
+class WrongState(Refused):
+    """The session is not in a state in which this is possible."""
+
+    code = "wrong_state"
+
+    def __init__(self, session: str, state: str, allowed: tuple[str, ...]) -> None:
+        self.session, self.state, self.allowed = session, state, allowed
+        super().__init__(f"session {session} is {state}; this needs it {' or '.join(allowed)}")
+
+
+class SessionEnded(WrongState):
+    """The session has ended; that is final."""
+
+    code = "ended"
+
+    def __init__(self, session: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(session, "ended", allowed)
+
+
+class TurnBusy(Refused):
+    """A turn is running and the message asked not to wait for it (`policy="reject"`)."""
+
+    code = "turn_busy"
+    retryable = True
+
+    def __init__(self, session: str, turn: str) -> None:
+        self.session, self.turn = session, turn
+        super().__init__(f"session {session} is running turn {turn}")
+
+
+class TurnQueueFull(Refused):
+    """As many turns are queued as the session allows."""
+
+    code = "turn_queue_full"
+    retryable = True
+
+    def __init__(self, session: str, limit: int) -> None:
+        self.session, self.limit = session, limit
+        super().__init__(f"session {session} already has {limit} turns waiting")
+
+
+class TurnNotFound(Refused):
+    """The session has no such turn, or ended it too long ago to remember."""
+
+    code = "turn_not_found"
+
+    def __init__(self, session: str, turn: str) -> None:
+        self.session, self.turn = session, turn
+        super().__init__(f"session {session} has no turn {turn}")
+
+
+class NoPipeline(Refused):
+    """The runtime was started without a pipeline, so a session can run no turn."""
+
+    code = "no_pipeline"
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        super().__init__(f"session {session} has no pipeline to run a turn with")
+
+
+# --- the journal ---------------------------------------------------------------------------------
+
+
+class JournalError(GreenroomError):
+    """Root of what a journal reports."""
+
+    code = "journal"
+
+
+class JournalLocked(JournalError):
+    """Another process owns this journal."""
+
+    code = "journal_locked"
+    retryable = True
+
+    def __init__(self, path: str, *, pid: int | None, started: str | None) -> None:
+        self.path, self.pid, self.started = path, pid, started
+        super().__init__(f"journal {path} is in use by process {pid}, started {started}")
+
+
+class JournalFormat(JournalError):
+    """The journal was written in a format this version does not read; it was not touched."""
+
+    code = "journal_format"
+
+    def __init__(self, path: str, *, found: str, readable: str) -> None:
+        self.path, self.found, self.readable = path, found, readable
+        super().__init__(f"journal {path} has format {found}; this version reads {readable}")
+
+
+class Fenced(JournalError):
+    """A newer epoch owns the session; nothing was written and this activation must stop."""
+
+    code = "fenced"
+
+    def __init__(self, session: str, *, epoch: int) -> None:
+        self.session, self.epoch = session, epoch
+        super().__init__(f"epoch {epoch} of session {session} is no longer its owner")
+
+
+class Conflict(JournalError):
+    """The session does not end at the revision the append follows; nothing was written."""
+
+    code = "conflict"
+
+    def __init__(self, session: str, *, after: int) -> None:
+        self.session, self.after = session, after
+        super().__init__(f"session {session} does not end at revision {after}")
+
+
+class Rejected(JournalError, Refused):
+    """These bytes can never be written: `size` exceeds `limit`. Nothing was written."""
+
+    code = "rejected"
+
+    def __init__(self, session: str, *, size: int, limit: int) -> None:
+        self.session, self.size, self.limit = session, size, limit
+        super().__init__(f"{size} bytes for session {session} exceed the journal's {limit}")
+
+
+class NotWritten(JournalError):
+    """The store refused (full, read-only, busy). Nothing was written; the same may work later."""
+
+    code = "not_written"
+    retryable = True
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"the journal could not write: {why}")
+
+
+class JournalFailed(JournalError):
+    """The store did not answer: what was in hand may or may not be durable. Claim, then look."""
+
+    code = "journal_failed"
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"the journal failed: {why}")
+
+
+class JournalUnavailable(JournalError):
+    """The journal cannot be opened or read."""
+
+    code = "journal_unavailable"
+
+    def __init__(self, path: str, *, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(f"journal {path} cannot be used: {why}")
+
+
+def without_frames(error: BaseException) -> BaseException:
+    """Drop the tracebacks of `error` and of what caused it, and return it.
+
+    A stored exception would otherwise keep every object of its frames alive, the actor included.
+    """
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error
+
+
+def text_of(error: BaseException) -> str:
+    """`Type: message` of any exception, also of one whose `str()` raises."""
+    try:
+        return f"{type(error).__name__}: {error}"[:2000]
+    except BaseException:  # a pipeline's exception may do anything in __str__
+        return type(error).__name__

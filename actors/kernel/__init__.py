@@ -1,0 +1,1 @@
+"""The actor mechanism on pykka. It knows nothing of sessions."""

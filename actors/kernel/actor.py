@@ -1,0 +1,198 @@
+"""The actor: a pykka actor that runs when it has mail, and owns no thread."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Self, TypeVar
+
+import pykka
+import structlog
+from pykka import messages
+from pykka._envelope import Envelope
+
+from ..errors import MailboxClosed, text_of, without_frames
+from .dispatcher import Dispatcher
+from .mailbox import CAPACITY, Mail, Mailbox
+from .reply import Reply
+
+A = TypeVar("A", bound="Actor")
+
+log = structlog.get_logger()
+
+_STOP: Final = messages._ActorStop
+_PYKKA_MESSAGES: Final = frozenset(
+    {_STOP, messages.ProxyCall, messages.ProxyGetAttr, messages.ProxySetAttr}
+)
+
+
+class Stopped:
+    """The answer to pykka's question whether an actor has stopped, taken from its mailbox."""
+
+    __slots__ = ("_mailbox",)
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+
+    def is_set(self) -> bool:
+        return self._mailbox.closed
+
+
+class Ref(pykka.ActorRef[A]):
+    """pykka's reference to an actor, on greenroom's mailbox: usable from any thread.
+
+    Unlike pykka's, it looks for a closed mailbox in the same step in which it queues, and never
+    needs the actor itself.
+    """
+
+    actor_inbox: Mailbox  # type: ignore[assignment]
+
+    def __init__(self, actor: A) -> None:
+        self.actor_class = type(actor)
+        self.actor_inbox = actor.actor_inbox
+
+    @property
+    def actor_urn(self) -> str:  # type: ignore[override]
+        return self.actor_inbox.name
+
+    @property
+    def actor_stopped(self) -> Stopped:  # type: ignore[override]
+        return Stopped(self.actor_inbox)
+
+    def _actor_weakref(self) -> object:  # type: ignore[override]
+        """What pykka's proxies call to look at the actor's attributes."""
+        return self.actor_inbox.owner
+
+    def tell(self, message: Any) -> None:
+        """Queue `message`; nobody hears of its outcome.
+
+        Raises:
+            MailboxClosed: the actor has stopped.
+            Overloaded: its mailbox is full.
+        """
+        self.actor_inbox.put(Envelope(message))
+
+    def ask(self, message: Any, *, block: bool = True, timeout: float | None = None) -> Any:
+        """Queue `message` and return its answer, or with `block=False` the `Reply`.
+
+        `MailboxClosed` and `Overloaded` come as the answer, like every other error. With
+        `block=True`, raises `WouldDeadlock` on the thread that runs the actors.
+        """
+        reply: Reply[Any] = Reply(self.actor_inbox.dispatcher)
+        try:
+            self.actor_inbox.put(Envelope(message, reply_to=reply))
+        except Exception as error:
+            reply.set_error(error)
+        return reply.get(timeout=timeout) if block else reply
+
+    def stop(self, *, block: bool = True, timeout: float | None = None) -> Any:
+        """Stop the actor before it takes another command: True, or False if it had stopped."""
+        reply: Reply[bool] = Reply(self.actor_inbox.dispatcher)
+        try:
+            self.actor_inbox.put_system(Envelope(_STOP(), reply_to=reply))
+        except MailboxClosed:
+            reply.set(False)
+        return reply.get(timeout=timeout) if block else reply
+
+
+class Actor(pykka.Actor):
+    """A pykka actor whose mailbox is run by a dispatcher.
+
+    Subclasses implement `on_receive` as for pykka, or `handle` to answer later than they return.
+    An exception in a handler, of any kind and under tell as under ask, is answered to the caller
+    and handed to `on_failure`; then the actor stops. No other actor notices.
+
+    Actors are not in pykka's registry, which is a list: leaving it costs 7.9 ms among 100,000.
+    """
+
+    actor_inbox: Mailbox  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher | None = None,
+        *,
+        mailbox: Mailbox | None = None,
+        name: str | None = None,
+        capacity: int = CAPACITY,
+    ) -> None:
+        # Not pykka's __init__: it makes a threading.Event (1.2 KB) and a UUID for each actor.
+        self.actor_inbox = mailbox or Mailbox(
+            dispatcher, name=name or type(self).__name__, capacity=capacity
+        )
+
+    @classmethod
+    def start(cls, *args: Any, **kwargs: Any) -> Ref[Self]:
+        """Build the actor, let it run `on_start`, and have its mailbox delivered to it."""
+        actor = cls(*args, **kwargs)
+        actor._start_actor_loop()
+        return actor.actor_ref
+
+    @property
+    def actor_ref(self) -> Ref[Self]:
+        """A reference to this actor."""
+        return Ref(self)
+
+    @property
+    def actor_urn(self) -> str:  # type: ignore[override]
+        return self.actor_inbox.name
+
+    @property
+    def actor_stopped(self) -> Stopped:  # type: ignore[override]
+        return Stopped(self.actor_inbox)
+
+    @staticmethod
+    def _create_actor_inbox() -> Mailbox:  # type: ignore[override]
+        return Mailbox()  # pykka gives no arguments; an actor builds its own with its dispatcher
+
+    @staticmethod
+    def _create_future() -> Reply[Any]:
+        return Reply()
+
+    def _start_actor_loop(self) -> None:
+        try:
+            self.on_start()
+        except BaseException as error:
+            self._fail(error)
+        else:
+            self.actor_inbox.attach(self)
+
+    def stop(self) -> None:
+        """Stop before the next command."""
+        self.actor_inbox.put_system(Envelope(_STOP()))
+
+    def process(self, mail: Mail) -> None:
+        """Handle one message and contain whatever comes of it."""
+        try:
+            self.handle(mail)
+        except BaseException as error:
+            # pykka's own loop answers a BaseException by stopping every actor of the process.
+            if mail.reply_to is not None:
+                mail.reply_to.set_error(error)  # type: ignore[attr-defined]
+            self._fail(error)
+
+    def handle(self, mail: Mail) -> None:
+        """Handle one message and answer it with what `on_receive` returns."""
+        message = mail.message
+        if type(message) in _PYKKA_MESSAGES:
+            answer = self._handle_receive(message)
+        else:
+            answer = self.on_receive(message)
+        if mail.reply_to is not None:
+            mail.reply_to.set(True if type(message) is _STOP else answer)
+
+    def _stop(self) -> None:
+        try:
+            self.on_stop()
+        except BaseException as error:
+            self._report(error)
+        self.actor_inbox.close()
+
+    def _fail(self, error: BaseException) -> None:
+        self._report(error)
+        try:
+            self.on_failure(type(error), error, error.__traceback__)
+        except BaseException as second:
+            self._report(second)
+        without_frames(error)
+        self.actor_inbox.close()
+
+    def _report(self, error: BaseException) -> None:
+        log.error("actor_failed", actor=self.actor_urn, error=text_of(error), exc_info=error)

@@ -1,0 +1,78 @@
+"""Who runs the mailboxes, and on which thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from contextvars import Context
+from typing import Final, Protocol
+
+THROUGHPUT: Final = 16
+"""User messages one mailbox may have handled before the next mailbox gets its turn."""
+
+PASS: Final = 256
+"""Mailboxes run in one go before the loop sees to its sockets and timers."""
+
+
+class Runnable(Protocol):
+    """What a dispatcher runs: a mailbox."""
+
+    def run(self, throughput: int) -> bool:
+        """Handle up to `throughput` user messages; True asks to be scheduled again."""
+        ...
+
+
+class Dispatcher(Protocol):
+    """Runs mailboxes. `schedule` may be called from any thread; `run` never overlaps for a box."""
+
+    def schedule(self, box: Runnable) -> None:
+        """Run `box` soon. A box is scheduled once until its `run` returned False."""
+        ...
+
+    def is_current(self) -> bool:
+        """Whether the calling thread is the one that runs the mailboxes."""
+        ...
+
+
+class LoopDispatcher:
+    """Runs all mailboxes on one asyncio loop, and wakes the loop once per batch.
+
+    Actors and the tasks they create run in an empty context of their own, so nothing of the
+    request that happened to wake the loop clings to a session for life.
+    """
+
+    __slots__ = ("_armed", "_context", "_loop", "_ready", "_thread")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._thread = threading.get_ident()
+        self._ready: deque[Runnable] = deque()
+        self._armed = False
+        self._context = Context()
+
+    def schedule(self, box: Runnable) -> None:
+        self._ready.append(box)
+        if not self._armed:
+            self._arm()
+
+    def is_current(self) -> bool:
+        return threading.get_ident() == self._thread
+
+    def _arm(self) -> None:
+        self._armed = True
+        if self.is_current():
+            self._loop.call_soon(self._drain, context=self._context)
+        else:
+            self._loop.call_soon_threadsafe(self._drain, context=self._context)
+
+    def _drain(self) -> None:
+        ready = self._ready
+        for _ in range(min(len(ready), PASS)):
+            box = ready.popleft()
+            if box.run(THROUGHPUT):
+                ready.append(box)
+        # A thread that appended while `_armed` was still True has not armed: look again.
+        self._armed = False
+        if ready and not self._armed:
+            self._arm()

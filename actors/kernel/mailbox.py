@@ -1,0 +1,229 @@
+"""The queue of one actor, and the step in which its mail is handled."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeAlias
+
+import structlog
+from pykka._envelope import Envelope
+
+from ..errors import MailboxClosed, Overloaded
+from .dispatcher import Dispatcher
+from .reply import Reply
+
+Mail: TypeAlias = Envelope[Any]
+
+CAPACITY: Final = 1024
+"""Commands that may wait in a mailbox unless it is built with another bound."""
+
+log = structlog.get_logger()
+
+
+class Owner(Protocol):
+    """What a mailbox delivers to: an actor."""
+
+    def process(self, mail: Mail) -> None:
+        """Handle one message. Never raises."""
+        ...
+
+
+class Mailbox:
+    """A bounded user lane and a system lane; admitting and closing are one atomic step.
+
+    The mailbox is what the world knows of an actor. It outlives the actor object: `detach` takes
+    a crashed actor off it while its mail stays, `attach` puts the next one on. It holds the actor
+    from attach to detach (pykka's reference holds it only weakly).
+
+    `put` and `put_system` may be called from any thread. Everything else belongs to the
+    dispatcher's thread.
+    """
+
+    __slots__ = (
+        "_capacity",
+        "_closed",
+        "_lock",
+        "_owner",
+        "_scheduled",
+        "_suspended",
+        "_system",
+        "_user",
+        "dispatcher",
+        "name",
+    )
+
+    dropped = 0
+    """Tells that were refused or left behind by any closed mailbox, counted and logged."""
+
+    def __init__(
+        self, dispatcher: Dispatcher | None = None, *, name: str = "actor", capacity: int = CAPACITY
+    ) -> None:
+        self.dispatcher = dispatcher
+        self.name = name
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._owner: Owner | None = None
+        # A deque costs 624 B even when empty: lanes exist only while they hold mail.
+        self._user: deque[Mail] | None = None
+        self._system: deque[Mail] | None = None
+        self._scheduled = False
+        self._suspended = False
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<Mailbox {self.name}: {self.depth} waiting>"
+
+    @property
+    def owner(self) -> Owner | None:
+        """The actor this mailbox delivers to, None between two of them."""
+        return self._owner
+
+    @property
+    def depth(self) -> int:
+        """Commands that wait in the user lane."""
+        user = self._user
+        return 0 if user is None else len(user)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has stopped taking mail, for good."""
+        return self._closed
+
+    def put(self, mail: Mail) -> None:
+        """Queue a command and wake the owner, once per batch.
+
+        Raises:
+            MailboxClosed: after `close`. pykka checks and puts in two steps, and loses asks.
+            Overloaded: as many commands wait as may.
+        """
+        with self._lock:
+            if self._closed:
+                raise MailboxClosed(self.name, returned=mail.message)
+            user = self._user
+            if user is None:
+                user = self._user = deque()
+            elif len(user) >= self._capacity:
+                raise Overloaded(
+                    self.name, depth=len(user), capacity=self._capacity, returned=mail.message
+                )
+            user.append(mail)
+            if self._scheduled or self._suspended or self._owner is None:
+                return
+            self._scheduled = True
+        self.dispatcher.schedule(self)  # type: ignore[union-attr]  # bound before it is attached
+
+    def put_system(self, mail: Mail) -> None:
+        """Queue a system message: it overtakes all commands and is not bounded.
+
+        Raises:
+            MailboxClosed: after `close`.
+        """
+        with self._lock:
+            if self._closed:
+                raise MailboxClosed(self.name, returned=mail.message)
+            system = self._system
+            if system is None:
+                system = self._system = deque()
+            system.append(mail)
+            if self._scheduled or self._owner is None:
+                return
+            self._scheduled = True
+        self.dispatcher.schedule(self)  # type: ignore[union-attr]
+
+    def signal(self, message: object) -> None:
+        """Tell a system message; dropped when the mailbox is closed, as nobody is left to care."""
+        try:
+            self.put_system(Envelope(message))
+        except MailboxClosed:
+            self._count_dropped(message)
+
+    def run(self, throughput: int) -> bool:
+        """Handle what waits: all system mail first and between commands, `throughput` commands.
+
+        True asks the dispatcher to schedule it again.
+        """
+        for _ in range(throughput):
+            while self._system and (owner := self._owner) is not None:
+                owner.process(self._system.popleft())
+            if self._suspended or not self._user or (owner := self._owner) is None:
+                break
+            owner.process(self._user.popleft())
+        with self._lock:
+            # Looking and clearing the flag are one step: mail put before it is seen here, mail
+            # put after it schedules anew.
+            if not self._user:
+                self._user = None
+            if not self._system:
+                self._system = None
+            self._scheduled = self._has_work()
+            return self._scheduled
+
+    def attach(self, owner: Owner) -> None:
+        """Deliver to `owner` from now on, beginning with what has waited."""
+        with self._lock:
+            self._owner = owner
+            self._suspended = False
+            wake = not self._scheduled and self._has_work()
+            self._scheduled = self._scheduled or wake
+        if wake:
+            self.dispatcher.schedule(self)  # type: ignore[union-attr]
+
+    def detach(self) -> None:
+        """Take the owner off; mail waits for the next one."""
+        self._owner = None
+
+    def suspend(self) -> None:
+        """Handle no more commands, only system messages, until `resume`."""
+        self._suspended = True
+
+    def resume(self) -> None:
+        """Handle commands again."""
+        if (owner := self._owner) is not None:
+            self.attach(owner)
+
+    def close(self, error: Callable[[object], Exception] | None = None) -> None:
+        """Take no more mail. What waits is answered with `error(message)`; tells are counted.
+
+        Without `error` the answer is `MailboxClosed`, which hands the message back.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            left = [*(self._system or ()), *(self._user or ())]
+            self._system = self._user = self._owner = None
+        for mail in left:
+            self._return(mail, error)
+
+    def close_if_idle(self) -> bool:
+        """Close, unless a command waits. True: closed, and nothing was left behind."""
+        with self._lock:
+            if self._user:
+                return False
+            self._closed = True
+            left = tuple(self._system or ())
+            self._system = self._user = self._owner = None
+        for mail in left:
+            self._return(mail, None)
+        return True
+
+    def _has_work(self) -> bool:
+        if self._owner is None:
+            return False
+        return bool(self._system) or (bool(self._user) and not self._suspended)
+
+    def _return(self, mail: Mail, error: Callable[[object], Exception] | None) -> None:
+        reply = mail.reply_to
+        if reply is None:
+            self._count_dropped(mail.message)
+        elif isinstance(reply, Reply):
+            message = mail.message
+            reply.set_error(
+                MailboxClosed(self.name, returned=message) if error is None else error(message)
+            )
+
+    def _count_dropped(self, message: object) -> None:
+        Mailbox.dropped += 1
+        log.debug("message_dropped", actor=self.name, message=type(message).__name__)

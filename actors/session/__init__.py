@@ -1,0 +1,1 @@
+"""The session: pure rules inside, one thin actor around them."""

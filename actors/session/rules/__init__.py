@@ -1,0 +1,1 @@
+"""The rules: what each command causes, and when it is refused."""

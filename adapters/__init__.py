@@ -1,0 +1,1 @@
+"""Everything that touches a foreign library or protocol."""

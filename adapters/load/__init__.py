@@ -1,0 +1,1 @@
+"""The load test: recorded dialogues, hosted as sessions."""
