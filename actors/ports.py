@@ -1,0 +1,211 @@
+"""What the core asks of the outside: a journal, a pipeline, sinks and a clock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+
+import msgspec
+
+from .kernel.reply import Reply
+
+if TYPE_CHECKING:
+    from .session.live import Item
+
+SessionId: TypeAlias = str
+UserId: TypeAlias = str
+
+SESSION_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@~-]{0,127}", re.ASCII)
+"""What a session id may be: 1 to 128 URL-safe characters that name no path."""
+
+Commit: TypeAlias = Reply[int]
+"""Set, on the loop, once the write is durable; to the journal's error if it is not."""
+
+
+class NewSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A session as it is created: its revision 0, encoded, and its first index row."""
+
+    genesis: bytes
+    row: IndexRow
+
+
+class IndexRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a listing shows of a session without reading it. Times are UTC milliseconds."""
+
+    id: SessionId
+    owner: UserId
+    name: str
+    state: str
+    created_ms: int
+    updated_ms: int
+    participants: int = 1
+    messages: int = 0
+    turns: int = 0
+
+
+class End(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The last thing a session published: position `position` of epoch `epoch`."""
+
+    epoch: int
+    position: int
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """Ownership of a session, and everything needed to fold its state.
+
+    `epoch` is this owner's. `events` are the encoded events after `snapshot` (a revision and an
+    encoded state), or after revision 0 when there is none; the last one has revision `revision`.
+    `end` is where the last activation said it stopped publishing; None after a crash.
+    """
+
+    epoch: int
+    revision: int
+    genesis: bytes
+    snapshot: tuple[int, bytes] | None
+    events: list[bytes]
+    end: End | None
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Encoded events in order of revision, contiguous. `head` is the session's last revision.
+
+    `first` is the revision of `events[0]`. It is greater than the one asked for when older events
+    are no longer retained.
+    """
+
+    first: int
+    events: list[bytes]
+    head: int
+
+
+class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which sessions to list: most recently updated first; `after` is the last row of a page."""
+
+    owner: UserId | None = None
+    state: str | None = None
+    limit: int = 100
+    after: IndexRow | None = None
+
+
+class SessionPage(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of a listing; `more` tells whether another one follows."""
+
+    rows: list[IndexRow]
+    more: bool
+
+
+class Journal(Protocol):
+    """Append-only events per session: the only truth. One writer per session, fenced by `epoch`.
+
+    Every method is called on the loop that `open` ran on, and none blocks it. Writes are made in
+    the order of the calls; everything queued when the writer is free becomes one group commit.
+    A `Commit` is set on the loop, per session in the order of the calls. It may be done when the
+    call returns.
+
+    Writes fail with one of, told apart because the caller must act differently:
+
+    Fenced: a newer epoch has claimed the session. Nothing was written.
+    Conflict: the session does not end at `after`. Nothing was written.
+    Rejected: these bytes can never be written. Nothing was written.
+    NotWritten: the store is full, read-only or busy. Nothing was written, and the same may work.
+    JournalFailed: it may or may not be durable. Claim the session, and look.
+
+    Whoever opens a journal with `from_url` gets `JournalUnavailable`, `JournalLocked` or
+    `JournalFormat` from `open`.
+    """
+
+    async def open(self) -> None:
+        """Take the store. Raises JournalUnavailable, JournalLocked or JournalFormat."""
+        ...
+
+    async def close(self) -> None:
+        """Write what is queued and let go of the store. Closing twice is harmless."""
+        ...
+
+    async def claim(self, session: SessionId, *, create: NewSession | None = None) -> Claim:
+        """Take ownership: from now on only the returned epoch may write.
+
+        With `create` the session must not exist, and begins at revision 0.
+
+        Raises:
+            SessionNotFound: no such session, or it was deleted (without `create`).
+            SessionExists: the id is or was in use (with `create`).
+        """
+        ...
+
+    def append(
+        self, session: SessionId, events: Sequence[bytes], *, epoch: int, after: int, row: IndexRow
+    ) -> Commit:
+        """Write all `events` as revisions `after + 1 ...` or none, and `row` with them."""
+        ...
+
+    def snapshot(self, session: SessionId, state: bytes, *, epoch: int, revision: int) -> Commit:
+        """Keep `state` as the fold of everything up to `revision`, replacing an older one."""
+        ...
+
+    def release(self, session: SessionId, *, epoch: int, end: End | None) -> Commit:
+        """Record a clean leave: the owner published nothing after `end`."""
+        ...
+
+    async def read(self, session: SessionId, *, after: int, limit: int) -> Page:
+        """Up to `limit` committed events after revision `after`. Raises SessionNotFound."""
+        ...
+
+    async def list(self, query: SessionQuery) -> SessionPage:
+        """One page of sessions from the index."""
+        ...
+
+    async def genesis(self, session: SessionId) -> bytes:
+        """The session as it was created. Raises SessionNotFound."""
+        ...
+
+    async def delete(self, session: SessionId, *, epoch: int) -> None:
+        """Hide the session for good: its id stays used. Raises Fenced, SessionNotFound."""
+        ...
+
+
+class Timer(Protocol):
+    """A call that is due later, and may be taken back."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Where time comes from. Calls made by `call_later` run on the loop."""
+
+    def now_ms(self) -> int:
+        """UTC milliseconds since 1970: for what people see. It may jump."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back: for durations and deadlines."""
+        ...
+
+    def call_later(self, delay_s: float, call: Callable[[], None]) -> Timer:
+        """Run `call` once after `delay_s` seconds."""
+        ...
+
+
+class Sink(Protocol):
+    """Where a subscriber puts what it reads. One batch is under way at a time."""
+
+    def deliver(self, items: Sequence[Item]) -> Awaitable[None] | None:
+        """Take a batch, in order. The next one follows when the awaitable, if any, is done.
+
+        What it raises is logged and counted, and delivery goes on with the next batch.
+        """
+        ...
+
+    def close(self, error: Exception | None) -> None:
+        """Nothing more comes: the session ended, the reader left, or `error` happened."""
+        ...
+
+
+Pipeline: TypeAlias = Callable[[Any], Any]
+"""From a `Turn` to its outputs: an async generator function (streams), a coroutine function, or
+a plain function (run in a thread of its own). Outputs are `str`, `TextDelta`, `ToolCall`,
+`ToolResult` and `Message`; a function that is no generator returns one of them, a list, or None."""
+
+Policy: TypeAlias = Literal["enqueue", "reject", "interrupt"]
+"""How a message meets a running turn: wait for it, be refused, or end it and go first."""
