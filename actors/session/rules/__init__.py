@@ -1,1 +1,59 @@
 """The rules: what each command causes, and when it is refused."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from ..commands import (
+    Approve,
+    Command,
+    End,
+    FinishTurn,
+    Interrupt,
+    Join,
+    Leave,
+    Pause,
+    Post,
+    Record,
+    Recover,
+    Resume,
+    Send,
+    Start,
+)
+from ..events import Durable
+from ..state import State
+from . import rooms, turns
+from .moment import Moment
+
+
+def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...]:  # noqa: C901
+    """Return the events `command` causes, or raise `Refused`. Nothing has happened yet."""
+    match command:
+        case Send():
+            return turns.send(state, command, moment)
+        case Post():
+            return turns.post(state, command, moment)
+        case Record():
+            return turns.record(state, command, moment)
+        case FinishTurn():
+            return turns.finish(state, command, moment)
+        case Interrupt():
+            return turns.interrupt(state, command, moment)
+        case Join():
+            return rooms.join(state, command)
+        case Leave():
+            return rooms.leave(state, command, moment)
+        case Approve():
+            return rooms.approve(state, command)
+        case Start():
+            return rooms.start(state, command)
+        case Pause():
+            return rooms.pause(state, command)
+        case Resume():
+            return rooms.resume(state, command)
+        case End():
+            return rooms.end(state, command, moment)
+        case Recover():
+            return turns.recover(state, command, moment)
+        case _:
+            assert_never(command)

@@ -1,0 +1,420 @@
+"""The session actor: mailbox, decide, journal, apply, publish, reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from functools import partial
+from typing import Any, ClassVar, Final, Literal, get_args
+
+import msgspec
+import structlog
+from pykka._envelope import Envelope
+
+from ..errors import (
+    Fenced,
+    GreenroomError,
+    InvalidInput,
+    NoPipeline,
+    OutcomeUnknown,
+    Refused,
+    SessionClosed,
+    TurnNotFound,
+    text_of,
+    without_frames,
+)
+from ..kernel.actor import Actor
+from ..kernel.mailbox import Mail, Mailbox
+from ..kernel.reply import Reply
+from ..subscriber import SubscriberActor
+from .answers import answer, info, result_of
+from .commands import Command, FinishTurn, Record, Recover, Send
+from .events import (
+    Durable,
+    Entry,
+    Event,
+    Left,
+    MessagePosted,
+    SessionEnded,
+    TextStreamed,
+    TurnEnded,
+    TurnStarted,
+    encode_entry,
+)
+from .live import LiveLog
+from .messages import (
+    AwaitTurn,
+    Committed,
+    Departed,
+    Departure,
+    GetHistory,
+    GetInfo,
+    Mode,
+    Passivate,
+    Stayed,
+    Subscribe,
+)
+from .outbox import Held, Outbox
+from .pipeline import Turn
+from .rules import decide
+from .rules.checks import require_member
+from .rules.moment import Moment
+from .stage import Stage
+from .state import State, apply
+from .turns import TurnOutput, TurnRun
+
+COMMANDS: Final = frozenset(get_args(Command))
+
+
+class Begin(msgspec.Struct, frozen=True):
+    """The first message of an activation."""
+
+
+_BEGIN: Final = Envelope(Begin())
+
+log = structlog.get_logger()
+
+
+class Phase(Enum):
+    """LIVE takes commands; LEAVING lets its last commits arrive; GONE is off its mailbox."""
+
+    LIVE = auto()
+    LEAVING = auto()
+    GONE = auto()
+
+
+class SessionActor(Actor):
+    """One activation of one session: thin around `decide` and `apply`.
+
+    It is built with its state and attached to the session's mailbox by the supervisor, and leaves
+    the mailbox behind when it goes. It decides against its newest state, and lets replies and
+    publications out when what they follow is durable (promise P7).
+    """
+
+    def __init__(
+        self, mailbox: Mailbox, stage: Stage, state: State, *, epoch: int, live: LiveLog
+    ) -> None:
+        super().__init__(mailbox=mailbox)
+        self.state = state
+        self.epoch = epoch
+        self.phase = Phase.LIVE
+        self.active_s = stage.clock.monotonic()
+        self._stage = stage
+        self._live = live
+        self._outbox = Outbox(stage, live, mailbox, epoch, self._on_event)
+        self._run: TurnRun | None = None
+        self._waiting: dict[int, list[Mail]] | None = None
+        self._on_settled: Callable[[], None] | None = None
+        self._draining = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether it could leave now: no turn runs or waits for a free lane, no mail waits."""
+        state = self.state
+        queued = state.queued and state.lifecycle == "active"
+        busy = state.running or queued or self._outbox or self.actor_inbox.depth
+        return self.phase is Phase.LIVE and not busy
+
+    def _start_actor_loop(self) -> None:
+        # Attached first: mail is only handled from the dispatcher's next pass on, and a failure
+        # while settling the past is contained like any other.
+        self.actor_inbox.attach(self)
+        self.process(_BEGIN)
+
+    def _begin(self, _: Mail) -> None:
+        """Settle what an older activation left behind, before the first command."""
+        live = self._live
+        for user in {reader.user for reader in live.readers} - self.state.participants.keys():
+            live.expel(user)
+        if self.state.running is not None or self.state.queued:
+            self._run_command(Recover(attempts=self._turn_attempts()), None)
+
+    def handle(self, mail: Mail) -> None:
+        message = mail.message
+        kind = type(message)
+        if kind in COMMANDS:
+            self.active_s = self._stage.clock.monotonic()
+            self._run_command(message, mail.reply_to)
+        elif kind is TurnOutput:
+            self._on_output(message)
+        elif kind is Committed:
+            self._on_committed(message)
+        elif (handler := self._HANDLERS.get(kind)) is not None:
+            handler(self, mail)
+        else:
+            super().handle(mail)
+        if self._draining and self._drained:
+            self._leave(lambda: self._write_out(force=False))
+
+    # --- commands ---
+
+    def _run_command(self, command: Command, reply: Any) -> None:
+        """Decide, journal, fold, and let out what follows when it is durable."""
+        stage, state = self._stage, self.state
+        stage.stats.commands += 1
+        try:
+            if type(command) is Send and stage.stream is None:
+                raise NoPipeline(state.id)
+            said = self._run.said if self._run is not None else ()
+            moment = Moment(stage.clock.now_ms(), said)
+            events = decide(state, command, moment)
+            bodies = _encode(events, moment.at_ms)
+        except Refused as refusal:
+            stage.stats.refused += 1
+            if reply is None:
+                raise
+            self._outbox.put(Held(reply=reply, answer=refusal))
+            return
+        before, commit = state.revision, None
+        for event in events:
+            apply(state, event, moment.at_ms)
+        self._fence(events)
+        told = answer(state, command, events)
+        if events:
+            stage.stats.events += len(events)
+            commit = self._outbox.append(bodies, state, after=before)
+        self._outbox.put(
+            Held(events, moment.at_ms, before, commit=commit, reply=reply, answer=told)
+        )
+        self._outbox.snapshot_if_due(state)
+
+    def _fence(self, events: Sequence[Durable]) -> None:
+        """Text that became a message is said; a run whose turn has ended is not heard any more."""
+        run = self._run
+        if run is None:
+            return
+        for event in events:
+            if type(event) is MessagePosted and event.message.turn == run.turn:
+                run.said.clear()
+            elif type(event) is TurnEnded and event.turn == run.turn:
+                if run.ended is None:
+                    run.cancel()
+                self._run = None
+
+    def _on_committed(self, message: Committed) -> None:
+        if message.epoch != self.epoch:
+            return
+        error = self._outbox.on_committed()
+        if error is not None:
+            self._outbox.void(error)
+            fenced = isinstance(error, Fenced)
+            self._crash(Departure.FENCED if fenced else Departure.CRASHED, error)
+        self._settle()
+
+    # --- effects of events that have been let out ---
+
+    def _on_event(self, event: Event) -> None:
+        effect = self._EFFECTS.get(type(event))
+        if effect is not None:
+            effect(self, event)
+
+    def _begin_turn(self, event: TurnStarted) -> None:
+        """Invoke the pipeline, unless the turn was ended before its start was durable."""
+        running = self.state.running
+        stage = self._stage
+        if running is None or (running.turn, running.attempt) != (event.turn, event.attempt):
+            return
+        if stage.stream is None or self.phase is not Phase.LIVE:
+            return
+        self.active_s = stage.clock.monotonic()
+        stage.stats.turns_started += 1
+        self._run = TurnRun(Turn(self.state, running), stage.stream, self.actor_inbox, self.epoch)
+
+    def _end_turn(self, event: TurnEnded) -> None:
+        self.active_s = self._stage.clock.monotonic()
+        self._stage.stats.count_turn(event.status)
+        waiting = self._waiting.pop(event.turn, ()) if self._waiting else ()
+        for mail in waiting:
+            self._await_turn(mail)
+
+    def _end_subscriptions(self, event: Left) -> None:
+        self._live.expel(event.user)
+
+    def _finish_log(self, _: SessionEnded) -> None:
+        self._live.finish()
+
+    # --- turns ---
+
+    def _turn_attempts(self) -> int:
+        return self._stage.turn_attempts if self._stage.stream is not None else 0
+
+    def _on_output(self, stamp: TurnOutput) -> None:
+        """Publish and record what the running turn has yielded, then its end."""
+        run = self._run
+        if run is None or run.stamp != stamp or self.phase is not Phase.LIVE:
+            self._stage.stats.stale_outputs += 1
+            return
+        try:
+            for output in run.take():
+                if isinstance(output, str):
+                    run.said.append(output)
+                    self._stream(TextStreamed(run.turn, output))
+                else:
+                    self._run_command(Record(turn=run.turn, output=output), None)
+        except Refused as refusal:
+            self._finish(run.turn, "failed", text_of(refusal))
+            return
+        if run.ended is not None:
+            status, reason = run.ended
+            self._finish(run.turn, status, reason)
+
+    def _finish(self, turn: int, status: Literal["completed", "failed"], reason: str) -> None:
+        last = self._draining
+        self._run_command(FinishTurn(turn=turn, status=status, reason=reason, last=last), None)
+
+    def _stream(self, event: TextStreamed) -> None:
+        at_ms = self._stage.clock.now_ms()
+        self._outbox.put(Held((event,), at_ms, self.state.revision))
+
+    # --- questions ---
+
+    def _tell(self, mail: Mail, told: object) -> None:
+        """Answer from the state, after whatever the state is ahead of the journal by."""
+        reply = mail.reply_to
+        if isinstance(reply, Reply):
+            self._outbox.put(Held(reply=reply, answer=told))
+
+    def _await_turn(self, mail: Mail) -> None:
+        turn, state = mail.message.turn, self.state
+        outcome = state.outcomes.get(turn)
+        if outcome is not None:
+            self._tell(mail, result_of(state, turn, outcome))
+        elif not 0 < turn <= state.last_turn or turn < min(state.outcomes, default=0):
+            self._tell(mail, TurnNotFound(state.id, str(turn)))
+        else:
+            if self._waiting is None:
+                self._waiting = {}
+            self._waiting.setdefault(turn, []).append(mail)
+
+    def _get_info(self, mail: Mail) -> None:
+        self._tell(mail, info(self.state))
+
+    def _get_history(self, mail: Mail) -> None:
+        try:
+            require_member(self.state, mail.message.user)
+        except Refused as refusal:
+            self._tell(mail, refusal)
+        else:
+            self._tell(mail, tuple(self.state.history))
+
+    def _subscribe(self, mail: Mail) -> None:
+        message, stage = mail.message, self._stage
+        try:
+            require_member(self.state, message.user)
+        except Refused as refusal:
+            self._tell(mail, refusal)
+            return
+        reader = SubscriberActor(
+            stage.dispatcher, self._live, stage.journal, message.user, message.sink
+        )
+        begin = partial(reader.begin, message.cursor)
+        self._outbox.put(Held(reply=mail.reply_to, answer=reader, then=begin))  # type: ignore[arg-type]
+
+    # --- leaving ---
+
+    def _passivate(self, mail: Mail) -> None:
+        """Leave, by Pekko's rules: ignored when leaving already, or when mail waits."""
+        mode = mail.message.mode
+        if self.phase is not Phase.LIVE:
+            return
+        if mode is Mode.DRAIN:
+            self._draining = True
+        elif mode is Mode.FORCE or self.idle:
+            self._leave(lambda: self._write_out(force=mode is Mode.FORCE))
+        else:
+            self._stage.supervisor.signal(Stayed(self.state.id))
+
+    @property
+    def _drained(self) -> bool:
+        waiting = self.state.running or self.actor_inbox.depth
+        return self.phase is Phase.LIVE and not waiting
+
+    def _leave(self, when_settled: Callable[[], None]) -> None:
+        """Take no more commands; go on when the outbox is empty."""
+        self.phase = Phase.LEAVING
+        self.actor_inbox.suspend()
+        if self._run is not None:
+            self._run.cancel()
+            self._run = None
+        self._on_settled = when_settled
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._on_settled is not None and not self._outbox:
+            then, self._on_settled = self._on_settled, None
+            then()
+
+    def _write_out(self, *, force: bool) -> None:
+        self._outbox.snapshot(self.state)
+        released = self._outbox.release()
+        released.on_done(lambda _: self._depart_passivated(force=force))
+
+    def _depart_passivated(self, *, force: bool) -> None:
+        """Close the mailbox if nothing has come meanwhile, and say so."""
+        if self.phase is Phase.GONE:
+            return
+        box, name = self.actor_inbox, self.state.id
+        if force:
+            box.close(lambda message: SessionClosed(name, returned=message))
+        elif not box.close_if_idle():
+            self._depart(Departure.RECALLED)
+            return
+        self._depart(Departure.PASSIVATED)
+
+    def _crash(self, how: Departure, error: BaseException) -> None:
+        """Give up this activation: let the journal have what it was given, then start anew."""
+        if self.phase is Phase.GONE:
+            return
+        log.error("session_crashed", session=self.state.id, error=text_of(error), exc_info=error)
+        why = text_of(without_frames(error))
+        self._leave(lambda: self._depart(how, why))
+
+    def _depart(self, how: Departure, error: str = "") -> None:
+        self.phase = Phase.GONE
+        box = self.actor_inbox
+        box.detach()
+        for mails in (self._waiting or {}).values():
+            for mail in mails:
+                self._hand_over(mail)
+        self._waiting = None
+        self._stage.supervisor.signal(Departed(self.state.id, how, error))
+
+    def _hand_over(self, mail: Mail) -> None:
+        """Leave a question for the next activation to answer."""
+        try:
+            self.actor_inbox.put_system(mail)
+        except GreenroomError:
+            if isinstance(mail.reply_to, Reply):
+                mail.reply_to.set_error(SessionClosed(self.state.id, returned=mail.message))
+
+    def process(self, mail: Mail) -> None:
+        """Handle one message; whatever a handler raises costs that command, and a restart."""
+        try:
+            self.handle(mail)
+        except BaseException as error:
+            if isinstance(mail.reply_to, Reply):
+                mail.reply_to.set_error(OutcomeUnknown(self.state.id, why=text_of(error)))
+            self._crash(Departure.CRASHED, error)
+
+    _HANDLERS: ClassVar[dict[type, Callable[[SessionActor, Mail], None]]] = {
+        Begin: _begin,
+        AwaitTurn: _await_turn,
+        GetInfo: _get_info,
+        GetHistory: _get_history,
+        Subscribe: _subscribe,
+        Passivate: _passivate,
+    }
+    _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
+        TurnStarted: _begin_turn,
+        TurnEnded: _end_turn,
+        Left: _end_subscriptions,
+        SessionEnded: _finish_log,
+    }
+
+
+def _encode(events: Sequence[Durable], at_ms: int) -> list[bytes]:
+    """Encoded before the state changes: what cannot be encoded leaves nothing behind."""
+    try:
+        return [encode_entry(Entry(at_ms, event)) for event in events]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInput("event", text_of(error), "encodable") from error

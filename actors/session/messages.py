@@ -1,0 +1,97 @@
+"""Messages around a session that are no commands: questions, orders and notices."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+import msgspec
+
+from ..ports import SessionId, Sink, UserId
+from .cursor import Cursor
+
+# --- questions to a session: answered from its state, and no activity ---
+
+
+class AwaitTurn(msgspec.Struct, frozen=True):
+    """Answered with the `TurnResult` when the turn has ended."""
+
+    turn: int
+
+
+class GetInfo(msgspec.Struct, frozen=True):
+    """Answered with `SessionInfo`."""
+
+
+class GetHistory(msgspec.Struct, frozen=True):
+    """Answered with the transcript, for a participant."""
+
+    user: UserId
+
+
+class Subscribe(msgspec.Struct, frozen=True):
+    """Answered with the `SubscriberActor` that fills `sink` from `cursor` (None: from now) on."""
+
+    user: UserId
+    sink: Sink
+    cursor: Cursor | None
+
+
+# --- orders to a session ---
+
+
+class Mode(Enum):
+    """How urgently a session is to leave the stage."""
+
+    IF_IDLE = auto()
+    """Now, or not at all: no turn runs or waits, no mail waits."""
+
+    DRAIN = auto()
+    """When the mail that waits is handled and the running turn has ended; queued turns keep."""
+
+    FORCE = auto()
+    """Now. A running turn is stopped but not ended: the next activation finds it lost."""
+
+
+class Passivate(msgspec.Struct, frozen=True):
+    """Leave the stage; nothing is lost by it."""
+
+    mode: Mode = Mode.IF_IDLE
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """A commit that the outbox waits for is done. `epoch` tells old ones."""
+
+    epoch: int
+
+
+# --- notices from a session to its supervisor ---
+
+
+class Departure(Enum):
+    """How a session left the stage."""
+
+    PASSIVATED = auto()
+    """Written out, nothing waiting."""
+
+    RECALLED = auto()
+    """Written out, but mail came meanwhile: start it again."""
+
+    CRASHED = auto()
+    """A handler or a commit failed; its mail waits for the next activation."""
+
+    FENCED = auto()
+    """Another owner has claimed it."""
+
+
+class Departed(msgspec.Struct, frozen=True):
+    """The session's actor is gone from its mailbox."""
+
+    session: SessionId
+    how: Departure
+    error: str = ""
+
+
+class Stayed(msgspec.Struct, frozen=True):
+    """The session was asked to leave, but is not idle."""
+
+    session: SessionId

@@ -1,0 +1,190 @@
+"""From decided to heard of: the journal first, then publications and replies (promise P7)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from ..errors import GreenroomError, NotWritten, OutcomeUnknown, Rejected, text_of
+from ..kernel.mailbox import Mailbox
+from ..kernel.reply import Reply
+from ..ports import Commit, SessionId
+from .events import DURABLE, Event
+from .live import LiveLog
+from .messages import Committed
+from .stage import Stage
+from .state import State, encode_state
+
+
+class Held:
+    """One decision: let out when `commit` is durable, or at once after those before it.
+
+    `revision` is the session's before `events`. An `answer` that is an exception is a refusal.
+    """
+
+    __slots__ = ("answer", "at_ms", "commit", "events", "reply", "revision", "then")
+
+    def __init__(
+        self,
+        events: Sequence[Event] = (),
+        at_ms: int = 0,
+        revision: int = 0,
+        *,
+        commit: Commit | None = None,
+        reply: Reply[object] | None = None,
+        answer: object = None,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        self.events = events
+        self.at_ms = at_ms
+        self.revision = revision
+        self.commit = commit
+        self.reply = reply
+        self.answer = answer
+        self.then = then
+
+
+class Outbox:
+    """Decisions of one activation, in the order they were made, on their way out.
+
+    The actor goes on deciding against its newest state meanwhile. `effect` is called with each
+    event that has been let out. Nothing is held while nothing waits for a commit.
+    """
+
+    __slots__ = (
+        "_commit_due",
+        "_effect",
+        "_epoch",
+        "_held",
+        "_live",
+        "_mailbox",
+        "_session",
+        "_snapshot_size",
+        "_stage",
+        "_unsnapped",
+    )
+
+    def __init__(
+        self,
+        stage: Stage,
+        live: LiveLog,
+        mailbox: Mailbox,
+        epoch: int,
+        effect: Callable[[Event], None],
+    ) -> None:
+        self._stage = stage
+        self._live = live
+        self._mailbox = mailbox
+        self._session: SessionId = live.session
+        self._epoch = epoch
+        self._effect = effect
+        self._held: deque[Held] | None = None
+        self._commit_due = False
+        self._unsnapped = 0
+        self._snapshot_size = 0
+
+    def __bool__(self) -> bool:
+        """Whether something waits for a commit."""
+        return bool(self._held)
+
+    def append(self, bodies: list[bytes], state: State, *, after: int) -> Commit:
+        """Give encoded events to the journal; `state` has them folded in."""
+        self._unsnapped += sum(map(len, bodies))
+        commit = self._stage.journal.append(
+            self._session, bodies, epoch=self._epoch, after=after, row=state.index_row()
+        )
+        if not commit.done:
+            commit.on_done(self._on_done)
+        return commit
+
+    def put(self, held: Held) -> None:
+        """Let `held` out: now, if neither it nor anything before it waits for a commit."""
+        commit = held.commit
+        if not self._held and (commit is None or (commit.done and commit.error is None)):
+            self._let_out(held)
+            return
+        if self._held is None:
+            self._held = deque()
+        self._held.append(held)
+        if commit is not None and commit.done:
+            self._on_done(commit)
+
+    def on_committed(self) -> BaseException | None:
+        """Let out what is durable by now, in order. Returns the error of a commit that failed."""
+        self._commit_due = False
+        queue = self._held
+        while queue:
+            commit = queue[0].commit
+            if commit is not None:
+                if not commit.done:
+                    return None
+                if commit.error is not None:
+                    return commit.error
+            self._let_out(queue.popleft())
+        self._held = None
+        return None
+
+    def void(self, error: BaseException) -> None:
+        """Give up what is held. Its callers get an unknown outcome.
+
+        Only the one whose own write the journal surely refused is told so.
+        """
+        queue, self._held = self._held, None
+        refused = isinstance(error, NotWritten | Rejected)
+        for held in queue or ():
+            if held.reply is not None:
+                unknown = OutcomeUnknown(self._session, why=text_of(error))
+                held.reply.set_error(error if refused else unknown)
+            refused = False
+
+    def snapshot_if_due(self, state: State) -> None:
+        """Write a snapshot once the events since the last one outweigh it."""
+        if self._unsnapped > max(self._stage.snapshot_bytes, self._snapshot_size):
+            self.snapshot(state)
+
+    def snapshot(self, state: State) -> None:
+        """Write the state, unless it is what the journal has.
+
+        It may be ahead of what is durable: the journal writes in order, and refuses a snapshot of
+        a revision that it does not reach.
+        """
+        if self._unsnapped == 0:
+            return
+        body = encode_state(state)
+        self._unsnapped, self._snapshot_size = 0, len(body)
+        self._stage.journal.snapshot(
+            self._session, body, epoch=self._epoch, revision=state.revision
+        )
+
+    def release(self) -> Commit:
+        """Record the clean leave of this activation, and where it stopped publishing."""
+        return self._stage.journal.release(self._session, epoch=self._epoch, end=self._live.end)
+
+    def _on_done(self, _: Commit) -> None:
+        # One message, however many commits a group has brought.
+        if not self._commit_due:
+            self._commit_due = True
+            self._mailbox.signal(Committed(self._epoch))
+
+    def _let_out(self, held: Held) -> None:
+        """Publish, reply, and have the effects."""
+        events = held.events
+        if events:
+            self._publish(events, held.at_ms, held.revision)
+        reply = held.reply
+        if reply is not None:
+            if isinstance(held.answer, GreenroomError):
+                reply.set_error(held.answer)
+            else:
+                reply.set(held.answer)
+        if held.then is not None:
+            held.then()
+        for event in events:
+            self._effect(event)
+
+    def _publish(self, events: Sequence[Event], at_ms: int, revision: int) -> None:
+        live, now = self._live, self._stage.clock.monotonic()
+        self._stage.stats.published += len(events)
+        for event in events:
+            revision += type(event) in DURABLE
+            live.publish(event, at_ms=at_ms, revision=revision, now=now)

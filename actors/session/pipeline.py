@@ -1,0 +1,120 @@
+"""A turn as its pipeline sees it, and every kind of pipeline as one kind of stream."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from ..ports import Pipeline, SessionId, UserId
+from .state import PendingTurn, State, input_of
+from .transcript import Line, Message
+from .values import plain
+
+
+class Turn:
+    """What a pipeline is invoked with.
+
+    `id` counts a session's turns from 1; `attempt` is greater than 1 when an earlier attempt was
+    lost in a crash. `input` is the message to answer, `user` its author. `context` is a copy of
+    the session's shared context.
+    """
+
+    def __init__(self, state: State, running: PendingTurn) -> None:
+        self.session_id: SessionId = state.id
+        self.id: int = running.turn
+        self.attempt: int = running.attempt
+        self.user: UserId = running.user
+        self.context: dict[str, Any] = plain(state.context, "context")
+        # While this turn runs nothing is put before its input, and whatever rewrites a history
+        # makes a new list: up to there, this one is frozen and need not be copied.
+        self._lines = state.history
+        self._end = input_of(state.history, running.turn)
+        line = state.history[self._end]
+        assert isinstance(line, Message)
+        self.input: Message = line
+
+    def __repr__(self) -> str:
+        return f"<Turn {self.id} of session {self.session_id}>"
+
+    @cached_property
+    def history(self) -> Sequence[Line]:
+        """The transcript before `input`, oldest first: messages, tool calls and their results."""
+        return tuple(self._lines[: self._end])
+
+
+Stream: TypeAlias = Callable[[Turn], AsyncIterator[Any]]
+
+
+def as_stream(pipeline: Pipeline) -> Stream:
+    """`pipeline` as a function from a turn to an async iterator of its outputs."""
+    called = pipeline if inspect.isroutine(pipeline) else getattr(pipeline, "__call__", pipeline)  # noqa: B004
+    if inspect.isasyncgenfunction(pipeline) or inspect.isasyncgenfunction(called):
+        return pipeline
+    if inspect.iscoroutinefunction(pipeline) or inspect.iscoroutinefunction(called):
+        return _Awaited(pipeline)
+    return _Threaded(pipeline)
+
+
+class _Awaited:
+    """A pipeline that is awaited and returns its outputs."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    async def __call__(self, turn: Turn) -> AsyncIterator[Any]:
+        async for output in _each(await self._pipeline(turn)):
+            yield output
+
+
+class _Threaded:
+    """A pipeline that blocks: it gets a thread of its own, which never outlives the process.
+
+    A pool would let a few calls that block for ever starve all others.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    async def __call__(self, turn: Turn) -> AsyncIterator[Any]:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
+
+        def settle(outcome: tuple[Any, BaseException | None]) -> None:
+            if not done.done():
+                done.set_result(outcome)
+
+        def run() -> None:
+            outcome = _call(self._pipeline, turn)
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(settle, outcome)
+
+        threading.Thread(target=run, name=f"turn {turn.session_id}/{turn.id}", daemon=True).start()
+        result, error = await done
+        if error is not None:
+            raise error
+        async for output in _each(result):
+            yield output
+
+
+def _call(pipeline: Pipeline, turn: Turn) -> tuple[Any, BaseException | None]:
+    try:
+        result = pipeline(turn)
+        return (list(result) if inspect.isgenerator(result) else result), None
+    except BaseException as error:  # nothing a pipeline raises may leave its turn (promise P17)
+        return None, error
+
+
+async def _each(result: Any) -> AsyncIterator[Any]:
+    """The outputs in what a pipeline returned: nothing, one, several, or a stream of them."""
+    if hasattr(result, "__aiter__"):
+        async for output in result:
+            yield output
+    elif isinstance(result, list | tuple):
+        for output in result:
+            yield output
+    elif result is not None:
+        yield result

@@ -1,0 +1,42 @@
+"""The checks that several rules share. Each returns quietly or refuses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...errors import NotAllowed, NotHost, NotMember, SessionEnded, WrongState
+from ...ports import UserId
+from ..state import Participant, State
+
+WRITERS: Final = frozenset({"host", "participant"})
+"""Roles that may speak and interrupt; observers read."""
+
+
+def require_state(state: State, *allowed: str) -> None:
+    """Refuse unless the session is in one of the `allowed` states."""
+    if state.lifecycle in allowed:
+        return
+    if state.lifecycle == "ended":
+        raise SessionEnded(state.id, allowed)
+    raise WrongState(state.id, state.lifecycle, allowed)
+
+
+def require_member(state: State, user: UserId) -> Participant:
+    """The participant that `user` is, or a refusal."""
+    member = state.participants.get(user)
+    if member is None:
+        raise NotMember(state.id, user)
+    return member
+
+
+def require_writer(state: State, user: UserId) -> None:
+    """Refuse unless `user` is a participant whose role may write."""
+    member = require_member(state, user)
+    if member.role not in WRITERS:
+        raise NotAllowed(state.id, user, member.role)
+
+
+def require_host(state: State, user: UserId) -> None:
+    """Refuse unless `user` is the host."""
+    if user != state.host:
+        raise NotHost(state.id, user, state.host)

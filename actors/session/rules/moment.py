@@ -1,0 +1,18 @@
+"""What a rule may know beside the state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+
+class Moment(msgspec.Struct, frozen=True, gc=False):
+    """Now, in UTC milliseconds, and what the running turn has `said` that no event holds yet.
+
+    Text deltas are not journaled, so they are not in the state; whatever ends or interrupts the
+    turn turns them into a message.
+    """
+
+    at_ms: int
+    said: Sequence[str] = ()

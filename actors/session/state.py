@@ -1,0 +1,288 @@
+"""The state of a session: a fold of its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, Literal, TypeAlias, assert_never
+
+import msgspec
+
+from ..errors import SessionDamaged
+from ..ports import Claim, IndexRow, SessionId, UserId
+from .events import (
+    Durable,
+    HostChanged,
+    Joined,
+    JoinRequested,
+    Left,
+    MessagePosted,
+    SessionEnded,
+    SessionPaused,
+    SessionResumed,
+    SessionStarted,
+    ToolCalled,
+    ToolReturned,
+    TurnEnded,
+    TurnQueued,
+    TurnStarted,
+    TurnStatus,
+    decode_entry,
+)
+from .transcript import Line, Message
+
+Lifecycle: TypeAlias = Literal["created", "active", "paused", "ended"]
+
+REMEMBERED_TURNS: Final = 32
+"""Ended turns whose outcome a session can still tell."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a session admits people and turns; fixed when it is created."""
+
+    max_participants: int = 10
+    allow_join: bool = True
+    require_approval: bool = False
+    max_queued_turns: int = 16
+
+
+class Genesis(msgspec.Struct, frozen=True, kw_only=True):
+    """A session at revision 0. Creating one publishes no event.
+
+    `incarnation` is random, and part of every cursor. Times are UTC milliseconds.
+    """
+
+    id: SessionId
+    incarnation: str
+    owner: UserId
+    owner_name: str
+    name: str
+    created_ms: int
+    started: bool
+    settings: Settings
+
+
+class Participant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    name: str
+    role: str
+    joined_ms: int
+
+
+class JoinRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    name: str
+    role: str
+
+
+class PendingTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A turn that waits, or runs (its `attempt`-th time)."""
+
+    turn: int
+    user: UserId
+    attempt: int = 0
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    status: TurnStatus
+    reason: str = ""
+
+
+class State(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Everything the rules decide from. Changed in place, only by `apply`.
+
+    A fold that has gone wrong is thrown away and made anew from the journal, never repaired.
+    `history` is ordered as a model must see it: an answer stands in its own turn, even if later
+    turns have begun (spec V16).
+    """
+
+    id: SessionId
+    incarnation: str
+    owner: UserId
+    name: str
+    host: UserId
+    lifecycle: Lifecycle
+    created_ms: int
+    updated_ms: int
+    settings: Settings
+    participants: dict[UserId, Participant]
+    revision: int = 0
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    pending: dict[UserId, JoinRequest] = {}
+    context: dict[str, Any] = {}
+    history: list[Line] = []
+    messages: int = 0
+    last_turn: int = 0
+    running: PendingTurn | None = None
+    queued: list[PendingTurn] = []
+    open_calls: dict[str, str] = {}
+    outcomes: dict[int, Outcome] = {}
+
+    @classmethod
+    def at_creation(cls, genesis: Genesis) -> State:
+        """The state at revision 0."""
+        at_ms = genesis.created_ms
+        host = Participant(name=genesis.owner_name, role="host", joined_ms=at_ms)
+        return cls(
+            id=genesis.id,
+            incarnation=genesis.incarnation,
+            owner=genesis.owner,
+            name=genesis.name,
+            host=genesis.owner,
+            lifecycle="active" if genesis.started else "created",
+            created_ms=at_ms,
+            updated_ms=at_ms,
+            started_ms=at_ms if genesis.started else None,
+            settings=genesis.settings,
+            participants={genesis.owner: host},
+        )
+
+    def index_row(self) -> IndexRow:
+        """What listings show of this state."""
+        return IndexRow(
+            id=self.id,
+            owner=self.owner,
+            name=self.name,
+            state=self.lifecycle,
+            created_ms=self.created_ms,
+            updated_ms=self.updated_ms,
+            participants=len(self.participants),
+            messages=self.messages,
+            turns=self.last_turn,
+        )
+
+
+def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
+    """Fold one event into `state`. Total: an event that was journaled can be folded."""
+    state.revision += 1
+    state.updated_ms = at_ms
+    match event:
+        case MessagePosted(message=message):
+            _place(state.history, message)
+            state.messages += 1
+        case TurnStarted(turn=turn):
+            _start_turn(state, event)
+        case TurnEnded(turn=turn, status=status, reason=reason):
+            _end_turn(state, turn, Outcome(status=status, reason=reason))
+        case ToolCalled(call=call):
+            state.open_calls[call.id] = call.name
+            _place(state.history, call)
+        case ToolReturned(result=result):
+            state.open_calls.pop(result.id, None)
+            _place(state.history, result)
+        case TurnQueued(turn=turn, user=user):
+            state.last_turn = turn
+            state.queued.append(PendingTurn(turn=turn, user=user))
+        case Joined(user=user, name=name, role=role):
+            state.pending.pop(user, None)
+            state.participants[user] = Participant(name=name, role=role, joined_ms=at_ms)
+        case Left(user=user):
+            state.participants.pop(user, None)
+        case HostChanged(host=host):
+            state.host = host
+            heir = state.participants[host]
+            state.participants[host] = msgspec.structs.replace(heir, role="host")
+        case JoinRequested(user=user, name=name, role=role):
+            state.pending[user] = JoinRequest(name=name, role=role)
+        case SessionStarted():
+            state.lifecycle, state.started_ms = "active", at_ms
+        case SessionPaused():
+            state.lifecycle = "paused"
+        case SessionResumed():
+            state.lifecycle = "active"
+        case SessionEnded():
+            state.lifecycle, state.ended_ms = "ended", at_ms
+            state.pending.clear()
+        case _:
+            assert_never(event)
+
+
+def _start_turn(state: State, event: TurnStarted) -> None:
+    state.queued = [waiting for waiting in state.queued if waiting.turn != event.turn]
+    state.running = PendingTurn(turn=event.turn, user=event.user, attempt=event.attempt)
+    state.last_turn = max(state.last_turn, event.turn)
+    if event.attempt > 1:
+        _forget_outputs(state, event.turn)
+
+
+def _end_turn(state: State, turn: int, outcome: Outcome) -> None:
+    if state.running is not None and state.running.turn == turn:
+        state.running = None
+        state.open_calls.clear()
+    else:
+        state.queued = [waiting for waiting in state.queued if waiting.turn != turn]
+    state.outcomes[turn] = outcome
+    while len(state.outcomes) > REMEMBERED_TURNS:
+        del state.outcomes[next(iter(state.outcomes))]
+
+
+def _place(history: list[Line], line: Line) -> None:
+    """Put what a pipeline said after the last line of its own turn, everything else at the end."""
+    if line.turn and not is_input(line):
+        for index in range(len(history) - 1, -1, -1):
+            if history[index].turn == line.turn:
+                history.insert(index + 1, line)
+                return
+    history.append(line)
+
+
+def _forget_outputs(state: State, turn: int) -> None:
+    kept = [line for line in state.history if line.turn != turn or is_input(line)]
+    # A new list: a pipeline that still reads the old one sees it as it was.
+    dropped = [line for line in state.history if line.turn == turn and not is_input(line)]
+    state.messages -= sum(isinstance(line, Message) for line in dropped)
+    state.history = kept
+    state.open_calls.clear()
+
+
+def is_input(line: Line) -> bool:
+    """Whether a person said it."""
+    return isinstance(line, Message) and line.role == "user"
+
+
+def outputs_of(history: list[Line], turn: int) -> list[Line]:
+    """What the pipeline has said and called in `turn`, in order."""
+    after_input = history[input_of(history, turn) + 1 :]
+    return [line for line in after_input if line.turn == turn]
+
+
+def input_of(history: list[Line], turn: int) -> int:
+    """Where the message that began `turn` stands, or -1. Looked for from the end."""
+    for index in range(len(history) - 1, -1, -1):
+        line = history[index]
+        if line.turn == turn and is_input(line):
+            return index
+    return -1
+
+
+def restore(claim: Claim, session: SessionId) -> State:
+    """The state that the journal holds: the snapshot, or else the beginning, and every event since.
+
+    Raises:
+        SessionDamaged: something cannot be decoded or folded.
+    """
+    revision = 0
+    try:
+        if claim.snapshot is None:
+            state = State.at_creation(decode_genesis(claim.genesis))
+        else:
+            revision = claim.snapshot[0]
+            state = decode_state(claim.snapshot[1])
+        fold(state, claim.events)
+    except (msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:
+        raise SessionDamaged(session, revision=revision, why=str(error)) from error
+    if state.revision != claim.revision:
+        why = f"its events end at revision {state.revision}, not at {claim.revision}"
+        raise SessionDamaged(session, revision=state.revision, why=why)
+    return state
+
+
+def fold(state: State, bodies: Iterable[bytes]) -> None:
+    """Fold encoded events into `state`."""
+    for body in bodies:
+        entry = decode_entry(body)
+        apply(state, entry.event, entry.at_ms)
+
+
+encode_state = msgspec.msgpack.Encoder().encode
+decode_state = msgspec.msgpack.Decoder(State).decode
+encode_genesis = msgspec.msgpack.Encoder().encode
+decode_genesis = msgspec.msgpack.Decoder(Genesis).decode

@@ -1,0 +1,121 @@
+"""Where subscribers put what they read: an iterator to pull, or a function to call."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+
+from .errors import text_of
+from .kernel.dispatcher import Dispatcher
+from .kernel.reply import Reply
+from .session.live import Item
+
+log = structlog.get_logger()
+
+
+class IteratorSink:
+    """Holds one batch until its reader has pulled all of it, so a slow reader costs no memory.
+
+    `next` is for one reader at a time, on the loop or on any other thread.
+    """
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._batch: deque[Item] = deque()
+        self._pulled: Reply[None] | None = None
+        self._wanted: Reply[bool] | None = None
+        self._closed = False
+        self._error: Exception | None = None
+
+    def deliver(self, items: Sequence[Item]) -> Awaitable[None]:
+        pulled = self._pulled = Reply(self._dispatcher)
+        self._batch.extend(items)
+        self._tell_reader()
+        return pulled
+
+    def close(self, error: Exception | None) -> None:
+        self._closed, self._error = True, error
+        self._tell_reader()
+
+    def pull(self) -> Item | Reply[bool] | None:
+        """The next item; a reply to wait for before the next pull; or None: it is over.
+
+        Raises what ended the subscription, if an error did.
+        """
+        wanted = self._wanted
+        if wanted is None:
+            # Asked before looking: whatever is delivered from here on answers it.
+            wanted = self._wanted = Reply(self._dispatcher)
+        batch = self._batch
+        if batch:
+            item = batch.popleft()
+            if not batch and (pulled := self._pulled) is not None:
+                pulled.set(None)
+            return item
+        if not self._closed:
+            if wanted.done:
+                self._wanted = None
+                return self.pull()
+            return wanted
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        return None
+
+    def _tell_reader(self) -> None:
+        if (wanted := self._wanted) is not None:
+            wanted.set(True)
+
+
+class CallbackSink:
+    """Calls a function for each item, in order; what it returns is awaited if it can be.
+
+    An exception is logged and counted, and the next item follows.
+    """
+
+    failures = 0
+
+    def __init__(
+        self, callback: Callable[[Item], Any], on_close: Callable[[Exception | None], None]
+    ) -> None:
+        self._callback = callback
+        self._on_close = on_close
+
+    def deliver(self, items: Sequence[Item]) -> Awaitable[None] | None:
+        for index, item in enumerate(items):
+            result = self._call(item)
+            # The result is looked at, not the function: an object with an async __call__ is no
+            # coroutine function, and its events were lost (spec RX20).
+            if isinstance(result, Awaitable):
+                return self._finish(result, items[index + 1 :])
+        return None
+
+    def close(self, error: Exception | None) -> None:
+        self._on_close(error)
+
+    async def _finish(self, first: Awaitable[Any], rest: Sequence[Item]) -> None:
+        await self._settle(first)
+        for item in rest:
+            result = self._call(item)
+            if isinstance(result, Awaitable):
+                await self._settle(result)
+
+    def _call(self, item: Item) -> Any:
+        try:
+            return self._callback(item)
+        except BaseException as error:
+            self._count(error)
+            return None
+
+    async def _settle(self, result: Awaitable[Any]) -> None:
+        try:
+            await result
+        except BaseException as error:
+            self._count(error)
+
+    def _count(self, error: BaseException) -> None:
+        CallbackSink.failures += 1
+        log.error("subscriber_failed", error=text_of(error), exc_info=error)
