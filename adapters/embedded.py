@@ -1,0 +1,120 @@
+"""The runtime as a program embeds it: on its own loop, or on a thread beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from ..actors.errors import ConfigError
+from ..actors.kernel.dispatcher import Dispatcher
+from ..actors.ports import Clock, Journal, Pipeline
+from ..supervisor import runtime
+from ..supervisor.config import Config
+from ..supervisor.messages import DrainReport
+from .system import SystemClock, new_id
+
+
+class Runtime(runtime.Runtime):
+    """Hosts sessions on the running asyncio loop, and keeps them in a journal.
+
+        async with greenroom.Runtime(pipeline=agent, journal="sqlite:///greenroom.db") as runtime:
+            session = await runtime.create(user="ada")
+
+    `journal` is a URL or a `Journal`; without one, sessions are kept in memory and end with the
+    process. Settings are given as a `Config` or by name (`max_sessions=1000`), not both.
+
+    Entering opens the journal and raises `JournalUnavailable`, `JournalLocked` or `JournalFormat`;
+    leaving waits for running turns up to `stop_budget_s`. Raises ConfigError.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline | None = None,
+        *,
+        journal: Journal | str = "memory:",
+        config: Config | None = None,
+        clock: Clock | None = None,
+        new_id: Callable[[int], str] = new_id,
+        dispatcher: Dispatcher | None = None,
+        **settings: Any,
+    ) -> None:
+        if config is not None and settings:
+            raise ConfigError("config", sorted(settings), "given alone, without single settings")
+        super().__init__(
+            pipeline,
+            journal=journal,
+            clock=clock or SystemClock(),
+            new_id=new_id,
+            config=config or Config.of(settings),
+            dispatcher=dispatcher,
+        )
+
+    @classmethod
+    def start_in_thread(cls, *args: Any, **kwargs: Any) -> ThreadedRuntime:
+        """A runtime on a loop in a thread of its own, for programs without a loop.
+
+            with greenroom.Runtime.start_in_thread(agent, journal="memory:") as runtime:
+                session = runtime.create(user="ada").get()
+
+        Arguments are those of `Runtime`. Returns when it runs, or raises why it does not.
+        """
+        threaded = ThreadedRuntime(*args, **kwargs)
+        threaded.begin()
+        return threaded
+
+
+class ThreadedRuntime(Runtime):
+    """A runtime whose loop runs in a thread; `close` it, or use it in a `with`.
+
+    Replies are taken with `get()`, events with a plain `for`.
+    """
+
+    def begin(self) -> None:
+        """Start the thread, and wait until the runtime runs."""
+        started = threading.Event()
+        self._failure: BaseException | None = None
+        self._report: DrainReport | None = None
+        # A program that forgets to close still ends: the journal has what was acknowledged.
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._live(started)), name="greenroom", daemon=True
+        )
+        self._thread.start()
+        started.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
+
+    def close(self, *, budget_s: float | None = None) -> DrainReport:
+        """Drain, stop the loop and join its thread. Later calls return the first report."""
+        if self._report is None:
+            stopping = asyncio.run_coroutine_threadsafe(self.stop(budget_s=budget_s), self._loop)
+            self._report = stopping.result()
+            self._loop.call_soon_threadsafe(self._over.set)
+            self._thread.join()
+        return self._report
+
+    async def _live(self, started: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
+        try:
+            await self.start()
+        except BaseException as error:
+            self._failure = error
+            return
+        finally:
+            started.set()
+        await self._over.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

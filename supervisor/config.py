@@ -1,0 +1,117 @@
+"""The settings of a runtime: one frozen struct, from code, TOML or the environment."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..actors.errors import ConfigError
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much a runtime holds, and for how long. Checked when it is built.
+
+    Raises:
+        ConfigError: a value out of range, or two that contradict each other; it names the field.
+    """
+
+    max_sessions: int = 200
+    """Resident sessions. Creating one more passivates the least recently active idle one."""
+
+    max_sessions_per_user: int = 10
+    """Resident sessions of one owner. One more is refused."""
+
+    idle_s: float = 900.0
+    """A session without a command, a turn start or a turn end for longer is passivated."""
+
+    mailbox_capacity: int = 1024
+    """Commands that may wait for one session."""
+
+    live_events: int = 2048
+    """Published events a session keeps for readers to resume from, and ..."""
+
+    live_age_s: float = 120.0
+    """... for how long."""
+
+    max_restarts: int = 3
+    """Restarts of one session within ..."""
+
+    restart_window_s: float = 60.0
+    """... this time; one more crash parks it."""
+
+    restart_delay_s: float = 0.05
+    """Before the first restart in a window; doubled for each further one, up to ..."""
+
+    max_restart_delay_s: float = 5.0
+    """... this."""
+
+    turn_attempts: int = 1
+    """How often in all a turn is run that a crash interrupts. 1: it is lost, and says so."""
+
+    stop_budget_s: float = 5.0
+    """How long stopping waits for running turns before it hands them back."""
+
+    snapshot_bytes: int = 64 * 1024
+    """Events written since the last snapshot before the next one, at least."""
+
+    def __post_init__(self) -> None:
+        for field in ("max_sessions", "max_sessions_per_user", "mailbox_capacity", "live_events"):
+            self._require(field, getattr(self, field) >= 1, "at least 1")
+        for field in ("turn_attempts", "snapshot_bytes"):
+            self._require(field, getattr(self, field) >= 1, "at least 1")
+        for field in ("idle_s", "live_age_s", "restart_window_s"):
+            self._require(field, 0 < getattr(self, field) < float("inf"), "positive and finite")
+        for field in ("restart_delay_s", "max_restart_delay_s", "stop_budget_s"):
+            self._require(
+                field, 0 <= getattr(self, field) < float("inf"), "finite and not negative"
+            )
+        self._require("max_restarts", self.max_restarts >= 0, "at least 0")
+        limit = f"at least restart_delay_s ({self.restart_delay_s})"
+        self._require(
+            "max_restart_delay_s", self.max_restart_delay_s >= self.restart_delay_s, limit
+        )
+
+    def _require(self, field: str, holds: bool, limit: str) -> None:
+        if not holds:
+            raise ConfigError(field, getattr(self, field), limit)
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], *, strict: bool = True) -> Config:
+        """A config from plain data; with `strict=False`, numbers may be written as text."""
+        unknown = settings.keys() - set(cls.__struct_fields__)
+        if unknown:
+            known = f"one of {', '.join(cls.__struct_fields__)}"
+            raise ConfigError("setting", min(unknown), known)
+        for field, value in settings.items():
+            kind: Any = cls.__annotations__[field]
+            wanted = {"int": int, "float": float}[kind]
+            try:
+                msgspec.convert(value, wanted, strict=strict)
+            except msgspec.ValidationError as error:
+                raise ConfigError(field, value, f"of type {kind}") from error
+        return msgspec.convert(settings, cls, strict=strict)
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Config:
+        """A config from a TOML file's `[greenroom]` table. Raises ConfigError, OSError."""
+        with open(path, "rb") as file:
+            try:
+                tables = tomllib.load(file)
+            except tomllib.TOMLDecodeError as error:
+                raise ConfigError(str(path), str(error), "valid TOML") from error
+        return cls.of(tables.get("greenroom", {}))
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Config:
+        """A config from variables such as `GREENROOM_MAX_SESSIONS`; others are left alone."""
+        prefix = "GREENROOM_"
+        given = {
+            field: environ[prefix + field.upper()]
+            for field in cls.__struct_fields__
+            if prefix + field.upper() in environ
+        }
+        return cls.of(given, strict=False)

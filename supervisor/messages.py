@@ -1,0 +1,72 @@
+"""What the supervisor is asked and told."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..actors.errors import GreenroomError
+from ..actors.kernel.mailbox import Mailbox
+from ..actors.ports import Claim, NewSession, SessionId
+from ..actors.session.state import State
+
+
+class Create(msgspec.Struct, frozen=True):
+    """Make a session. Answered when it is durable and on stage."""
+
+    new: NewSession
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A message for a session that is not on stage waits in `box`."""
+
+    session: SessionId
+    box: Mailbox
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """The journal has answered a claim."""
+
+    session: SessionId
+    claim: Claim
+    state: State
+
+
+class NotOpened(msgspec.Struct, frozen=True):
+    """The session cannot be claimed, or not be read."""
+
+    session: SessionId
+    error: GreenroomError
+
+
+class Reopen(msgspec.Struct, frozen=True):
+    """The delay before a restart is over."""
+
+    session: SessionId
+
+
+class Sweep(msgspec.Struct, frozen=True):
+    """A session may have been idle for too long by now."""
+
+
+class Drain(msgspec.Struct, frozen=True):
+    """Let every session leave; answered with a `DrainReport` when all have, or time is up."""
+
+    budget_s: float
+
+
+class TimeUp(msgspec.Struct, frozen=True):
+    """The drain's budget is spent: stop what still runs, or (`last`) stop waiting for it."""
+
+    last: bool = False
+
+
+class DrainReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How a runtime stopped, by session id.
+
+    `passivated` left as they should. `handed_back` had a turn running when the time was up: the
+    next owner finds it lost. `left` did not answer: the journal has what they acknowledged.
+    """
+
+    passivated: list[SessionId]
+    handed_back: list[SessionId]
+    left: list[SessionId]

@@ -1,0 +1,26 @@
+"""When a crashed session is started again, and when no more."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class RestartWindow(msgspec.Struct, frozen=True, gc=False):
+    """At most `limit` restarts in any closed window of `window_s` seconds (OTP's rule).
+
+    `times` are monotonic seconds, oldest first. Source: erlang/otp supervisor.erl, add_restart/3.
+    """
+
+    limit: int
+    window_s: float
+    times: tuple[float, ...] = ()
+
+    def admit(self, now: float) -> tuple[bool, RestartWindow]:
+        """Count a restart at `now`; False means park the session instead."""
+        kept = (*(time for time in self.times if time >= now - self.window_s), now)
+        return len(kept) <= self.limit, RestartWindow(self.limit, self.window_s, kept)
+
+
+def delay_s(restarts: int, *, first_s: float, most_s: float) -> float:
+    """How long to wait before the `restarts`-th restart in a window: doubling, bounded."""
+    return min(first_s * 2.0 ** (restarts - 1), most_s)

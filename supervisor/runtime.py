@@ -1,0 +1,244 @@
+"""The runtime: start, embed, stop; and the way of a message to its session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+from pykka._envelope import Envelope
+
+from ..actors.errors import ConfigError, MailboxClosed, Overloaded, RuntimeClosed
+from ..actors.kernel.dispatcher import Dispatcher, LoopDispatcher
+from ..actors.kernel.mailbox import Mailbox
+from ..actors.kernel.reply import Reply
+from ..actors.ports import Clock, Journal, NewSession, Pipeline, SessionId, UserId
+from ..actors.session import values
+from ..actors.session.pipeline import as_stream
+from ..actors.session.stage import Stage, Stats
+from ..actors.session.state import Genesis, Settings, State, encode_genesis
+from .config import Config
+from .directory import Directory
+from .messages import Create, Drain, DrainReport, Wanted
+from .session import Session
+from .supervisor import SupervisorActor
+
+log = structlog.get_logger()
+
+
+class Runtime:
+    """Hosts sessions on the running asyncio loop, and keeps them in a journal.
+
+    An async context manager: entering opens the journal, leaving drains and closes it. `create`,
+    `session` and the methods of a `Session` may be called from any thread.
+
+    `new_id` makes a random hexadecimal id of so many bytes. `clock` and `new_id` are given by the
+    public `greenroom.Runtime`; `dispatcher` is for tests.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline | None = None,
+        *,
+        journal: Journal | str,
+        clock: Clock,
+        new_id: Callable[[int], str],
+        config: Config | None = None,
+        dispatcher: Dispatcher | None = None,
+    ) -> None:
+        self.config = config or Config()
+        self.journal: Journal = find_journal(journal) if isinstance(journal, str) else journal
+        self.stats = Stats()
+        self._stream = None if pipeline is None else as_stream(pipeline)
+        self._clock = clock
+        self._new_id = new_id
+        self._directory = Directory()
+        self._dispatcher = dispatcher
+        self._supervisor: SupervisorActor | None = None
+        self._mailbox: Mailbox | None = None
+        self._phase = "not started"
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """What runs the actors. Raises RuntimeClosed before the start."""
+        if self._dispatcher is None:
+            raise RuntimeClosed(self._phase)
+        return self._dispatcher
+
+    # --- sessions ---
+
+    def create(
+        self,
+        user: UserId,
+        *,
+        id: SessionId | None = None,  # noqa: A002
+        name: str = "",
+        user_name: str | None = None,
+        start: bool = True,
+        settings: Settings | None = None,
+    ) -> Reply[Session]:
+        """Make a session with `user` as its owner and host. The reply: it is durable and on stage.
+
+        Without `id` it gets a random one of 128 bits. A session takes messages once it is started;
+        with `start=False` the host starts it later. No event tells of the creation.
+
+        Raises InvalidInput. Refused: CapacityError, SessionExists, RuntimeClosed.
+        """
+        session = self._new_id(16) if id is None else values.session_id(id)
+        genesis = Genesis(
+            id=session,
+            incarnation=self._new_id(4),
+            owner=values.name(user, "user"),
+            owner_name=user if user_name is None else values.name(user_name, "user_name"),
+            name=values.text(name, "name", max_bytes=values.MAX_NAME * 4),
+            created_ms=self._clock.now_ms(),
+            started=start,
+            settings=settings or Settings(),
+        )
+        row = State.at_creation(genesis).index_row()
+        reply: Reply[Session] = Reply(self.dispatcher, to=self.session)
+        self._ask_supervisor(Create(NewSession(genesis=encode_genesis(genesis), row=row)), reply)
+        return reply
+
+    def session(self, id: SessionId) -> Session:  # noqa: A002
+        """The handle of a session, without looking whether there is one. Raises InvalidInput."""
+        return Session(self, values.session_id(id))
+
+    def ask(
+        self, session: SessionId, message: object, to: Callable[[Any], Any] | None = None
+    ) -> Reply[Any]:
+        """Queue `message` for a session, waking it if need be; the reply is passed through `to`."""
+        reply: Reply[Any] = Reply(self.dispatcher, to=to)
+        mail = Envelope(message, reply)
+        while True:
+            box = self._directory.get(session)
+            try:
+                if box is None:
+                    box = self._knock(session)
+                box.put(mail)
+            except MailboxClosed:
+                # The session has just left, in order: its next message wakes it.
+                if box is not None:
+                    self._directory.forget(session, box)
+            except (Overloaded, RuntimeClosed) as error:
+                reply.set_error(error)
+                return reply
+            else:
+                return reply
+
+    @property
+    def resident(self) -> int:
+        """Sessions that hold a slot."""
+        return 0 if self._supervisor is None else self._supervisor.ledger.in_use
+
+    @property
+    def deepest_mailbox(self) -> int:
+        """Commands waiting for the session that has most of them waiting."""
+        return self._directory.deepest()
+
+    # --- life ---
+
+    async def start(self) -> None:
+        """Open the journal and take sessions.
+
+        Raises JournalUnavailable, JournalLocked or JournalFormat.
+        """
+        if self._phase != "not started":
+            raise RuntimeClosed(self._phase)
+        self._phase = "starting"
+        await self.journal.open()
+        if self._dispatcher is None:
+            self._dispatcher = LoopDispatcher(asyncio.get_running_loop())
+        config = self.config
+        self._mailbox = Mailbox(self._dispatcher, name="supervisor")
+        stage = Stage(
+            dispatcher=self._dispatcher,
+            clock=self._clock,
+            journal=self.journal,
+            supervisor=self._mailbox,
+            stream=self._stream,
+            logs={},
+            stats=self.stats,
+            turn_attempts=config.turn_attempts,
+            snapshot_bytes=config.snapshot_bytes,
+            mailbox_capacity=config.mailbox_capacity,
+            live_events=config.live_events,
+            live_age_s=config.live_age_s,
+        )
+        self._stage = stage
+        self._supervisor = SupervisorActor(self._mailbox, stage, self._directory, config)
+        self._mailbox.attach(self._supervisor)
+        self._phase = "running"
+
+    async def stop(self, *, budget_s: float | None = None) -> DrainReport:
+        """Refuse new messages, let turns finish within the budget, and close the journal.
+
+        A turn that takes longer is handed back: the next owner of the journal finds it lost.
+        """
+        if self._phase != "running" or self._mailbox is None:
+            raise RuntimeClosed(self._phase)
+        self._phase = "draining"
+        reply: Reply[DrainReport] = Reply(self._dispatcher)
+        budget = self.config.stop_budget_s if budget_s is None else budget_s
+        self._mailbox.put_system(Envelope(Drain(budget), reply))
+        report = await reply
+        self._phase = "stopped"
+        self._mailbox.close(lambda _: RuntimeClosed(self._phase))
+        for live in list(self._stage.logs.values()):
+            live.close(RuntimeClosed(self._phase))
+        await self.journal.close()
+        if report.handed_back or report.left:
+            log.warning("runtime_stopped", handed_back=report.handed_back, left=report.left)
+        return report
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._phase == "running":
+            await self.stop()
+
+    def _knock(self, session: SessionId) -> Mailbox:
+        """A mailbox for a session that is not on stage, and word to the supervisor."""
+        if self._phase != "running":
+            raise RuntimeClosed(self._phase)
+        box, is_new = self._directory.open(session, lambda: self._stage.new_mailbox(session))
+        if is_new:
+            try:
+                self._ask_supervisor(Wanted(session, box), None)
+            except RuntimeClosed:
+                self._directory.forget(session, box)
+                box.close()
+                raise
+        return box
+
+    def _ask_supervisor(self, message: object, reply: Reply[Any] | None) -> None:
+        if self._phase != "running" or self._mailbox is None:
+            raise RuntimeClosed(self._phase)
+        try:
+            self._mailbox.put_system(Envelope(message, reply))
+        except MailboxClosed:
+            raise RuntimeClosed(self._phase) from None
+
+
+def find_journal(url: str) -> Journal:
+    """The journal behind a URL such as `sqlite:///greenroom.db`, by its scheme's entry point.
+
+    Anyone may add a scheme: an entry point in the group `greenroom.journals` that takes the URL.
+    Raises ConfigError.
+    """
+    scheme, colon, _ = url.partition(":")
+    found = {point.name: point for point in entry_points(group="greenroom.journals")}
+    if not colon or scheme not in found:
+        raise ConfigError("journal", url, f"a URL with one of the schemes {sorted(found)}")
+    journal: Journal = found[scheme].load()(url)
+    return journal
