@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -119,7 +120,7 @@ class SubscriberActor(Actor):
         if self._busy:
             return
         if self._cursor is not None:
-            self._spawn(self._heal(self._cursor))
+            self._spawn(partial(self._heal, self._cursor))
             return
         limit = BATCH if self._limit is None else min(BATCH, self._limit - self._index)
         items = self._live.read(self._index, limit) if limit > 0 else []
@@ -154,15 +155,15 @@ class SubscriberActor(Actor):
         if isinstance(done, Reply):
             done.on_done(lambda _: self.actor_inbox.signal(_DELIVERED))
         else:
-            self._spawn(self._settle(done))
+            self._spawn(partial(self._settle, done))
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         self._busy = True
         self._task = asyncio.get_running_loop().create_task(self._run(work))
 
-    async def _run(self, work: Awaitable[None]) -> None:
+    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except GreenroomError as error:
             self.close(error)
         except Exception as error:

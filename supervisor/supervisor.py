@@ -9,6 +9,7 @@ from functools import partial
 from typing import ClassVar, Final
 
 import structlog
+from pykka._envelope import Envelope
 
 from ..actors.errors import (
     CapacityError,
@@ -126,12 +127,16 @@ class SupervisorActor(Actor):
         else:
             # A full house is reported before a taken id (spec V29).
             scope = self.ledger.full(new.row.owner)
-            full = scope and self._capacity_error(scope, new.row.owner)
-            self._refuse(mail, full or SessionExists(session))
+            if scope is None or (scope == "global" and any(map(self._may_leave, self._places))):
+                self._refuse(mail, SessionExists(session))
+            else:
+                self._refuse(mail, self._capacity_error(scope, new.row.owner))
 
     def _wanted(self, mail: Mail) -> None:
         session, box = mail.message.session, mail.message.box
         place = self._places.get(session)
+        if box.closed:
+            return  # answered already, while this stood in line
         if self._drain is not None:
             self._refuse(mail, RuntimeClosed("draining"))
         elif session in self.parked:
@@ -220,6 +225,9 @@ class SupervisorActor(Actor):
         """Answer whoever asked for a session that does not come on stage."""
         message = mail.message
         if type(message) is Wanted:
+            place = self._places.get(message.session)
+            if place is not None and place.box is message.box:
+                return  # while it stood in line the session was created, with this mailbox
             self._directory.forget(message.session, message.box)
             message.box.close(lambda _: error)
         elif isinstance(mail.reply_to, Reply):
@@ -250,9 +258,8 @@ class SupervisorActor(Actor):
 
     def _stayed(self, mail: Mail) -> None:
         session = mail.message.session
-        place = self._places.get(session)
-        if place is None or self._drain is not None:
-            return
+        if self.ledger.slot(session) is not Slot.PASSIVATING or self._drain is not None:
+            return  # an order that outlived the activation it was meant for
         self.ledger.move(session, Slot.RESIDENT)
         self._watch(session, self._stage.clock.monotonic())
         self._serve_line()
@@ -291,8 +298,12 @@ class SupervisorActor(Actor):
         if place is None:
             return  # given up when the drain's budget was spent
         self.ledger.free(session)
-        self._directory.forget(session, place.box)
-        place.box.close(lambda _: error)
+        if isinstance(error, SessionExists) and place.box.depth:
+            # Messages for the session that is there already have come into this mailbox.
+            place.deferred.append(Envelope(Wanted(session, place.box)))
+        else:
+            self._directory.forget(session, place.box)
+            place.box.close(lambda _: error)
         self._stage.forget_log(session)
         if place.mail is not None:
             self._refuse(place.mail, error)

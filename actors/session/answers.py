@@ -80,9 +80,9 @@ def answer(state: State, command: Command, events: Sequence[Durable]) -> object:
     """The answer to `command`, which caused `events`, already folded into `state`."""
     match command:
         case Send():
-            ahead = 0
-            if state.running is not None and state.running.turn != state.last_turn:
-                ahead = len(state.queued)
+            running = state.running
+            starts = running is not None and running.turn == state.last_turn
+            ahead = 0 if starts else len(state.queued) - (running is None)
             return TurnTicket(turn=state.last_turn, ahead=ahead, revision=state.revision)
         case Interrupt(turn=turn):
             return _cancel_receipt(state, turn, events)

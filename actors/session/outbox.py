@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from ..errors import GreenroomError, NotWritten, OutcomeUnknown, Rejected, text_of
+from ..errors import (
+    Fenced,
+    GreenroomError,
+    NotWritten,
+    OutcomeUnknown,
+    Rejected,
+    SessionClosed,
+    text_of,
+)
 from ..kernel.mailbox import Mailbox
 from ..kernel.reply import Reply
 from ..ports import Commit, SessionId
@@ -125,17 +133,22 @@ class Outbox:
         return None
 
     def void(self, error: BaseException) -> None:
-        """Give up what is held. Its callers get an unknown outcome.
+        """Give up what is held, as a commit has failed with `error`.
 
-        Only the one whose own write the journal surely refused is told so.
+        Fenced: none of it was written, and its callers may try again. Otherwise the outcome is
+        unknown, but for the one write that the journal surely refused.
         """
         queue, self._held = self._held, None
-        refused = isinstance(error, NotWritten | Rejected)
+        told = error if isinstance(error, NotWritten | Rejected) else None
         for held in queue or ():
             if held.reply is not None:
-                unknown = OutcomeUnknown(self._session, why=text_of(error))
-                held.reply.set_error(error if refused else unknown)
-            refused = False
+                held.reply.set_error(told or self._voided(error))
+            told = None
+
+    def _voided(self, error: BaseException) -> GreenroomError:
+        if isinstance(error, Fenced):
+            return SessionClosed(self._session)
+        return OutcomeUnknown(self._session, why=text_of(error))
 
     def snapshot_if_due(self, state: State) -> None:
         """Write a snapshot once the events since the last one outweigh it."""

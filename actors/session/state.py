@@ -215,8 +215,8 @@ def _end_turn(state: State, turn: int, outcome: Outcome) -> None:
 
 
 def _place(history: list[Line], line: Line) -> None:
-    """Put what a pipeline said after the last line of its own turn, everything else at the end."""
-    if line.turn and not is_input(line):
+    """Put what a pipeline said or did after the last line of its own turn, all else at the end."""
+    if line.turn and (not isinstance(line, Message) or line.role == "assistant"):
         for index in range(len(history) - 1, -1, -1):
             if history[index].turn == line.turn:
                 history.insert(index + 1, line)

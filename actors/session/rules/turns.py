@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import msgspec
 
 from ...errors import InvalidInput, TurnBusy, TurnQueueFull
@@ -35,14 +37,17 @@ def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
     turn = state.last_turn + 1
     posted = _posted(command, turn, moment)
     started = TurnStarted(turn=turn, user=command.user)
-    running = state.running
-    if running is None:
+    # A session that drains has turns waiting and none running: they keep their place.
+    first = state.running or next(iter(state.queued), None)
+    if first is None:
         return (posted, started)
     match command.policy:
         case "reject":
-            raise TurnBusy(state.id, str(running.turn))
+            raise TurnBusy(state.id, str(first.turn))
         case "interrupt":
-            ended = _end_running(state, "superseded", moment, reason=f"by turn {turn}")
+            reason = f"by turn {turn}"
+            running = state.running is not None
+            ended = _end_running(state, "superseded", moment, reason=reason) if running else ()
             return (*ended, posted, started)
         case "enqueue":
             limit = state.settings.max_queued_turns
@@ -153,10 +158,12 @@ def _answer(text: str, turn: int, moment: Moment, *, interrupted: bool = False) 
 
 def _identified(state: State, call: ToolCall, turn: int) -> ToolCall:
     """The call with its turn, and an id of its own: `turn.n`, if the pipeline gave none."""
-    earlier = [line.id for line in outputs_of(state.history, turn) if isinstance(line, ToolCall)]
+    earlier = {line.id for line in outputs_of(state.history, turn) if isinstance(line, ToolCall)}
     if call.id in earlier:
         raise InvalidInput("tool call id", call.id, "used once in a turn")
-    return msgspec.structs.replace(call, turn=turn, id=call.id or f"{turn}.{len(earlier) + 1}")
+    numbered = (f"{turn}.{n}" for n in count(len(earlier) + 1))
+    own = call.id or next(name for name in numbered if name not in earlier)
+    return msgspec.structs.replace(call, turn=turn, id=own)
 
 
 def _matched(state: State, result: ToolResult, turn: int) -> ToolResult:
