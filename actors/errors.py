@@ -181,11 +181,8 @@ class InvalidInput(Refused, ValueError):
     code = "invalid"
 
     def __init__(self, field: str, value: object, limit: str) -> None:
-        shown = repr(value)
         self.field, self.value, self.limit = field, value, limit
-        super().__init__(
-            f"{field} is {shown if len(shown) <= 80 else shown[:77] + '...'}, but must be {limit}"
-        )
+        super().__init__(f"{field} is {_shown(value)}, but must be {limit}")
 
 
 class InvalidCursor(InvalidInput):
@@ -437,6 +434,15 @@ class JournalUnavailable(JournalError):
     def __init__(self, path: str, *, why: str) -> None:
         self.path, self.why = path, why
         super().__init__(f"journal {path} cannot be used: {why}")
+
+
+def _shown(value: object) -> str:
+    """`repr(value)`, cut short; also of an int too long for it, or anything else it fails on."""
+    try:
+        shown = repr(value)
+    except Exception:
+        shown = f"a {type(value).__name__} that cannot be shown"
+    return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
 def without_frames(error: BaseException) -> BaseException:

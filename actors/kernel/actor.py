@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final, Self, TypeVar
 
 import pykka
@@ -9,7 +10,7 @@ import structlog
 from pykka import messages
 from pykka._envelope import Envelope
 
-from ..errors import MailboxClosed, text_of, without_frames
+from ..errors import MailboxClosed, OutcomeUnknown, WouldDeadlock, text_of, without_frames
 from .dispatcher import Dispatcher
 from .mailbox import CAPACITY, Mail, Mailbox
 from .reply import Reply
@@ -61,6 +62,12 @@ class Ref(pykka.ActorRef[A]):
         """What pykka's proxies call to look at the actor's attributes."""
         return self.actor_inbox.owner
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ref) and self.actor_inbox is other.actor_inbox
+
+    def __hash__(self) -> int:
+        return hash(self.actor_inbox)
+
     def tell(self, message: Any) -> None:
         """Queue `message`; nobody hears of its outcome.
 
@@ -74,8 +81,11 @@ class Ref(pykka.ActorRef[A]):
         """Queue `message` and return its answer, or with `block=False` the `Reply`.
 
         `MailboxClosed` and `Overloaded` come as the answer, like every other error. With
-        `block=True`, raises `WouldDeadlock` on the thread that runs the actors.
+        `block=True`, raises `WouldDeadlock` on the thread that runs the actors; then nothing is
+        queued.
         """
+        if block:
+            self._refuse_to_deadlock()
         reply: Reply[Any] = Reply(self.actor_inbox.dispatcher)
         try:
             self.actor_inbox.put(Envelope(message, reply_to=reply))
@@ -85,12 +95,19 @@ class Ref(pykka.ActorRef[A]):
 
     def stop(self, *, block: bool = True, timeout: float | None = None) -> Any:
         """Stop the actor before it takes another command: True, or False if it had stopped."""
+        if block:
+            self._refuse_to_deadlock()
         reply: Reply[bool] = Reply(self.actor_inbox.dispatcher)
         try:
             self.actor_inbox.put_system(Envelope(_STOP(), reply_to=reply))
         except MailboxClosed:
             reply.set(False)
         return reply.get(timeout=timeout) if block else reply
+
+    def _refuse_to_deadlock(self) -> None:
+        dispatcher = self.actor_inbox.dispatcher
+        if dispatcher is not None and dispatcher.is_current():
+            raise WouldDeadlock
 
 
 class Actor(pykka.Actor):
@@ -164,9 +181,9 @@ class Actor(pykka.Actor):
             self.handle(mail)
         except BaseException as error:
             # pykka's own loop answers a BaseException by stopping every actor of the process.
-            if mail.reply_to is not None:
-                mail.reply_to.set_error(error)  # type: ignore[attr-defined]
             self._fail(error)
+            if mail.reply_to is not None:
+                mail.reply_to.set_error(self._told(error))  # type: ignore[attr-defined]
 
     def handle(self, mail: Mail) -> None:
         """Handle one message and answer it with what `on_receive` returns."""
@@ -194,5 +211,14 @@ class Actor(pykka.Actor):
         without_frames(error)
         self.actor_inbox.close()
 
+    def _told(self, error: BaseException) -> Exception:
+        """What the caller hears of `error`: SystemExit or CancelledError would end its task."""
+        if isinstance(error, Exception):
+            return error
+        unknown = OutcomeUnknown(self.actor_urn, why=text_of(error))
+        unknown.__cause__ = error
+        return unknown
+
     def _report(self, error: BaseException) -> None:
-        log.error("actor_failed", actor=self.actor_urn, error=text_of(error), exc_info=error)
+        with suppress(BaseException):  # whoever asked is answered, and the mailbox closed, anyway
+            log.error("actor_failed", actor=self.actor_urn, error=text_of(error), exc_info=error)

@@ -42,25 +42,28 @@ class LoopDispatcher:
     request that happened to wake the loop clings to a session for life.
     """
 
-    __slots__ = ("_armed", "_context", "_loop", "_ready", "_thread")
+    __slots__ = ("_asleep", "_context", "_loop", "_ready", "_thread")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._thread = threading.get_ident()
         self._ready: deque[Runnable] = deque()
-        self._armed = False
+        self._asleep = [True]  # emptied by the one thread that wakes the loop
         self._context = Context()
 
     def schedule(self, box: Runnable) -> None:
         self._ready.append(box)
-        if not self._armed:
+        if self._asleep:
             self._arm()
 
     def is_current(self) -> bool:
         return threading.get_ident() == self._thread
 
     def _arm(self) -> None:
-        self._armed = True
+        try:
+            self._asleep.pop()
+        except IndexError:  # another thread was faster
+            return
         if self.is_current():
             self._loop.call_soon(self._drain, context=self._context)
         else:
@@ -68,11 +71,16 @@ class LoopDispatcher:
 
     def _drain(self) -> None:
         ready = self._ready
-        for _ in range(min(len(ready), PASS)):
-            box = ready.popleft()
-            if box.run(THROUGHPUT):
-                ready.append(box)
-        # A thread that appended while `_armed` was still True has not armed: look again.
-        self._armed = False
-        if ready and not self._armed:
-            self._arm()
+        try:
+            for _ in range(min(len(ready), PASS)):
+                box, again = ready.popleft(), True
+                try:
+                    again = box.run(THROUGHPUT)
+                finally:  # a signal's KeyboardInterrupt may come between two messages
+                    if again:
+                        ready.append(box)
+        finally:
+            # A thread that appended while the loop was not asleep has not woken it: look again.
+            self._asleep.append(True)
+            if ready and self._asleep:
+                self._arm()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, Protocol, TypeAlias
 
 import structlog
+from pykka import messages
 from pykka._envelope import Envelope
 
 from ..errors import MailboxClosed, Overloaded
 from .dispatcher import Dispatcher
 from .reply import Reply
+from .tally import Tally
 
 Mail: TypeAlias = Envelope[Any]
 
@@ -54,7 +57,7 @@ class Mailbox:
         "name",
     )
 
-    dropped = 0
+    dropped: Final = Tally()
     """Tells that were refused or left behind by any closed mailbox, counted and logged."""
 
     def __init__(
@@ -133,11 +136,12 @@ class Mailbox:
         self.dispatcher.schedule(self)  # type: ignore[union-attr]
 
     def signal(self, message: object) -> None:
-        """Tell a system message; dropped when the mailbox is closed, as nobody is left to care."""
-        try:
+        """Tell a system message; nothing happens if the mailbox is closed: nobody is left to care.
+
+        Notices to an actor that has just left are normal, and so are not counted as dropped.
+        """
+        with suppress(MailboxClosed):
             self.put_system(Envelope(message))
-        except MailboxClosed:
-            self._count_dropped(message)
 
     def run(self, throughput: int) -> bool:
         """Handle what waits: all system mail first and between commands, `throughput` commands.
@@ -161,8 +165,10 @@ class Mailbox:
             return self._scheduled
 
     def attach(self, owner: Owner) -> None:
-        """Deliver to `owner` from now on, beginning with what has waited."""
+        """Deliver to `owner` from now on, beginning with what has waited; nothing once closed."""
         with self._lock:
+            if self._closed:
+                return
             self._owner = owner
             self._suspended = False
             wake = not self._scheduled and self._has_work()
@@ -216,7 +222,10 @@ class Mailbox:
 
     def _return(self, mail: Mail, error: Callable[[object], Exception] | None) -> None:
         reply = mail.reply_to
-        if reply is None:
+        if type(mail.message) is messages._ActorStop:
+            if reply is not None:
+                reply.set(True)  # another stop came first; the actor has stopped as asked
+        elif reply is None:
             self._count_dropped(mail.message)
         elif isinstance(reply, Reply):
             message = mail.message
@@ -225,5 +234,6 @@ class Mailbox:
             )
 
     def _count_dropped(self, message: object) -> None:
-        Mailbox.dropped += 1
-        log.debug("message_dropped", actor=self.name, message=type(message).__name__)
+        Mailbox.dropped.add()
+        with suppress(BaseException):  # a log that fails must not keep the rest from its answers
+            log.debug("message_dropped", actor=self.name, message=type(message).__name__)

@@ -6,13 +6,15 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable, Generator
-from typing import Any, Generic, TypeVar, cast
+from contextlib import suppress
+from typing import Any, Final, Generic, TypeVar, cast
 
 import pykka
 import structlog
 
 from ..errors import ReplyTimeout, WouldDeadlock, text_of, without_frames
 from .dispatcher import Dispatcher
+from .tally import Tally
 
 T = TypeVar("T")
 
@@ -30,7 +32,7 @@ class Reply(pykka.Future[T], Generic[T]):
     # pykka.Future has instance attributes for its pull hook; class attributes spare every reply
     # two slots and the call of its __init__.
     _get_hook = None
-    late_sets = 0
+    late_sets: Final = Tally()
     """How often any reply was set a second time. A caller that gave up makes that normal."""
 
     def __init__(
@@ -59,7 +61,7 @@ class Reply(pykka.Future[T], Generic[T]):
     def set(self, value: Any = None) -> None:
         """Answer with `value` and wake everyone who waits. Ignored if already answered."""
         if self._done:
-            Reply.late_sets += 1
+            Reply.late_sets.add()
             return
         self._value = value
         self._settle()
@@ -67,7 +69,7 @@ class Reply(pykka.Future[T], Generic[T]):
     def set_error(self, error: BaseException) -> None:
         """Answer with `error`, its frames dropped. Ignored if already answered."""
         if self._done:
-            Reply.late_sets += 1
+            Reply.late_sets.add()
             return
         self._error = without_frames(error)
         self._settle()
@@ -99,15 +101,20 @@ class Reply(pykka.Future[T], Generic[T]):
             if self._dispatcher is not None and self._dispatcher.is_current():
                 raise WouldDeadlock
             answered = threading.Event()
-            self.on_done(lambda _: answered.set())
+
+            def wake(_: Reply[T]) -> None:
+                answered.set()
+
+            self.on_done(wake)
             if not answered.wait(timeout):
+                self._forget(wake)
                 raise ReplyTimeout(cast("float", timeout))
         return self.result()
 
     def result(self) -> T:
         """The value, or the error raised. Only for a reply that is done."""
         if self._error is not None:
-            raise self._error
+            raise self._error.with_traceback(None)  # each raise would add its caller's frames
         return cast("T", self._value if self._to is None else self._to(self._value))
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -123,7 +130,11 @@ class Reply(pykka.Future[T], Generic[T]):
                     loop.call_soon_threadsafe(_release, waiter)
 
             self.on_done(wake)
-            yield from waiter
+            try:
+                yield from waiter
+            except BaseException:
+                self._forget(wake)
+                raise
         return self.result()
 
     __iter__ = __await__
@@ -143,7 +154,14 @@ class Reply(pykka.Future[T], Generic[T]):
             try:
                 callback(self)
             except BaseException as error:
-                log.error("reply_callback_failed", error=text_of(error))
+                with suppress(BaseException):
+                    log.error("reply_callback_failed", error=text_of(error))
+
+    def _forget(self, callback: Callable[[Reply[T]], None]) -> None:
+        """Drop the callback of a caller that gave up, unless it is being called."""
+        if self._callbacks is not None:
+            with suppress(ValueError):
+                self._callbacks.remove(callback)
 
     def _not_offered(self, *_args: Any, **_kwargs: Any) -> Any:
         raise NotImplementedError("a Reply has no combinators: await it, or get() it")

@@ -1,0 +1,48 @@
+"""Every benchmark runs and prints all of its rows. No time is judged here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from house import GUARD_S
+
+ROWS = {
+    "kernel": [
+        "tell, all actors, idle ones",
+        "tell, all actors, queued up",
+        "tell, to one actor",
+        "ask, awaited one by one",
+        "ask, 100 in flight",
+        "ask, from another thread",
+        "spawn an actor",
+        "stop an actor",
+        "idle actor, resident (RSS)",
+        "idle actor, Python heap (tracemalloc)",
+    ],
+}
+
+
+@pytest.mark.parametrize("benchmark", ROWS)
+def test_a_benchmark_prints_every_row(benchmark: str, tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    program = Path(__file__).with_name(f"{benchmark}.py")
+
+    printed = subprocess.run(
+        [sys.executable, str(program), "--smoke", "--json", str(figures)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=3 * GUARD_S,
+        check=True,
+    ).stdout
+
+    rows = json.loads(figures.read_text())["rows"]
+    assert [row["name"] for row in rows] == ROWS[benchmark]
+    for row in rows:
+        assert any(line.startswith(row["name"]) for line in printed.splitlines())
+        assert all(row["samples"].values())
