@@ -1,0 +1,214 @@
+"""A journal in dicts: for tests, and for sessions that may be forgotten with the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ...actors.errors import (
+    ConfigError,
+    Conflict,
+    Fenced,
+    GreenroomError,
+    JournalUnavailable,
+    NotWritten,
+    Rejected,
+    SessionExists,
+    SessionNotFound,
+)
+from ...actors.kernel.reply import Reply
+from ...actors.ports import (
+    Claim,
+    Commit,
+    End,
+    IndexRow,
+    NewSession,
+    Page,
+    SessionId,
+    SessionPage,
+    SessionQuery,
+)
+from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_page, check_query, check_row
+
+
+@dataclass(slots=True, kw_only=True)
+class _Record:
+    """One session. `key` counts sessions in order of creation and breaks ties in a listing."""
+
+    key: int
+    genesis: bytes
+    row: IndexRow
+    epoch: int = 1
+    deleted: bool = False
+    events: list[bytes] = field(default_factory=list)
+    snapshot: tuple[int, bytes] | None = None
+    end: End | None = None
+
+    @property
+    def head(self) -> int:
+        return len(self.events)
+
+
+class MemoryJournal:
+    """Implements `Journal` without a disk: every write is done when the call returns.
+
+    Nothing survives the process. Closed and opened again, the same object has everything still.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[SessionId, _Record] = {}
+        self._open = False
+
+    @classmethod
+    def from_url(cls, url: str) -> MemoryJournal:
+        """The journal of `memory:`. Raises ConfigError for anything else."""
+        if url not in ("memory:", "memory://"):
+            raise ConfigError("url", url, "memory:")
+        return cls()
+
+    async def open(self) -> None:
+        self._open = True
+
+    async def close(self) -> None:
+        self._open = False
+
+    async def claim(self, session: SessionId, *, create: NewSession | None = None) -> Claim:
+        self._check_writable()
+        if create is not None:
+            self._create(session, create)
+            return Claim(
+                epoch=1, revision=0, genesis=create.genesis, snapshot=None, events=[], end=None
+            )
+        record = self._find(session)
+        record.epoch += 1
+        end, record.end = record.end, None
+        return Claim(
+            epoch=record.epoch,
+            revision=record.head,
+            genesis=record.genesis,
+            snapshot=record.snapshot,
+            events=record.events[record.snapshot[0] if record.snapshot else 0 :],
+            end=end,
+        )
+
+    def append(
+        self, session: SessionId, events: Sequence[bytes], *, epoch: int, after: int, row: IndexRow
+    ) -> Commit:
+        def write() -> int:
+            _check_size(session, sum(map(len, events)), MAX_BYTES)
+            check_row(row)
+            record = self._owned(session, epoch)
+            if record.head != after:
+                raise Conflict(session, after=after)
+            record.events.extend(events)
+            record.row, record.end = row, None
+            return record.head
+
+        return self._write(write)
+
+    def snapshot(self, session: SessionId, state: bytes, *, epoch: int, revision: int) -> Commit:
+        def write() -> int:
+            _check_size(session, len(state), MAX_STATE_BYTES)
+            record = self._owned(session, epoch)
+            if revision > record.head:
+                raise Conflict(session, after=revision)
+            if record.snapshot is None or revision > record.snapshot[0]:
+                record.snapshot = (revision, state)
+            return revision
+
+        return self._write(write)
+
+    def release(self, session: SessionId, *, epoch: int, end: End | None) -> Commit:
+        def write() -> int:
+            self._owned(session, epoch).end = end
+            return epoch
+
+        return self._write(write)
+
+    async def read(self, session: SessionId, *, after: int, limit: int) -> Page:
+        check_page(after, limit)
+        self._check_readable()
+        record = self._find(session)
+        return Page(first=after + 1, events=record.events[after : after + limit], head=record.head)
+
+    async def list(self, query: SessionQuery) -> SessionPage:
+        check_query(query)
+        self._check_readable()
+        found = sorted(self._matching(query), key=_recency, reverse=True)
+        rows = [record.row for record in found[: query.limit]]
+        return SessionPage(rows=rows, more=len(found) > query.limit)
+
+    async def genesis(self, session: SessionId) -> bytes:
+        self._check_readable()
+        return self._find(session).genesis
+
+    async def delete(self, session: SessionId, *, epoch: int) -> None:
+        self._check_writable()
+        record = self._find(session)
+        if record.epoch != epoch:
+            raise Fenced(session, epoch=epoch)
+        record.deleted = True
+        record.epoch += 1
+
+    def _create(self, session: SessionId, new: NewSession) -> None:
+        _check_size(session, len(new.genesis), MAX_BYTES)
+        check_row(new.row)
+        if session in self._records:
+            raise SessionExists(session)
+        key = len(self._records) + 1
+        self._records[session] = _Record(key=key, genesis=new.genesis, row=new.row)
+
+    def _write(self, write: Callable[[], int]) -> Commit:
+        commit: Commit = Reply()
+        try:
+            self._check_writable()
+            commit.set(write())
+        except GreenroomError as error:
+            commit.set_error(error)
+        return commit
+
+    def _find(self, session: SessionId) -> _Record:
+        record = self._records.get(session)
+        if record is None or record.deleted:
+            raise SessionNotFound(session)
+        return record
+
+    def _owned(self, session: SessionId, epoch: int) -> _Record:
+        record = self._records.get(session)
+        if record is None or record.epoch != epoch:
+            raise Fenced(session, epoch=epoch)
+        return record
+
+    def _matching(self, query: SessionQuery) -> Iterator[_Record]:
+        bound = None
+        if query.after is not None:
+            bound = (query.after.updated_ms, self._key(query.after.id))
+        for record in self._records.values():
+            if (
+                not record.deleted
+                and query.owner in (None, record.row.owner)
+                and query.state in (None, record.row.state)
+                and (bound is None or _recency(record) < bound)
+            ):
+                yield record
+
+    def _key(self, session: SessionId) -> int:
+        record = self._records.get(session)
+        return 0 if record is None else record.key
+
+    def _check_writable(self) -> None:
+        if not self._open:
+            raise NotWritten("the journal is closed")
+
+    def _check_readable(self) -> None:
+        if not self._open:
+            raise JournalUnavailable("memory:", why="the journal is closed")
+
+
+def _recency(record: _Record) -> tuple[int, int]:
+    return (record.row.updated_ms, record.key)
+
+
+def _check_size(session: SessionId, size: int, limit: int) -> None:
+    if size > limit:
+        raise Rejected(session, size=size, limit=limit)

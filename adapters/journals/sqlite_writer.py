@@ -1,0 +1,90 @@
+"""The thread that writes: whatever is queued when it is free becomes one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from ...actors.errors import GreenroomError
+from .giveway import GiveWay
+from .sqlite_group import Outcome, write_group
+from .sqlite_jobs import Job
+
+GROUP_BYTES: Final = 4 << 20
+"""A group is full with the job that reaches this."""
+
+GROUP_JOBS: Final = 1000
+"""Jobs of one group: their commits are set on the loop in one go."""
+
+
+class Writer:
+    """Owns the connection that writes, in a daemon thread, from its start until `close`.
+
+    There is no timer: an idle writer takes a job at once, and while it commits the next group
+    gathers. `put` is called on the loop; the commits of a group are set there by one callback.
+    """
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        way: GiveWay,
+        on_written: Callable[[], None],
+    ) -> None:
+        self._db, self._loop, self._way, self._on_written = db, loop, way, on_written
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._closing = False
+        self.groups = 0
+        """Transactions so far. With the number of jobs, it tells how large groups are."""
+        self._thread = threading.Thread(target=self._run, name="greenroom-writer", daemon=True)
+        self._thread.start()
+
+    def put(self, job: Job) -> None:
+        """Queue `job`. Its commit is set, on the loop, when its group is durable or has failed."""
+        self._way.begin()
+        self._queue.put(job)
+
+    def close(self) -> None:
+        """Write what is queued, tell the loop, and close the connection. Blocks."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while jobs := self._take():
+            outcomes = write_group(self._db, jobs)
+            self.groups += 1
+            self._tell(jobs, outcomes)
+            self._on_written()
+        self._db.close()
+
+    def _take(self) -> list[Job]:
+        """Wait for a job, and take what is queued behind it; empty when the journal closes."""
+        jobs: list[Job] = []
+        size = 0
+        with suppress(queue.Empty):
+            while not self._closing and len(jobs) < GROUP_JOBS and size < GROUP_BYTES:
+                job = self._queue.get(block=not jobs)
+                if job is None:
+                    self._closing = True
+                else:
+                    jobs.append(job)
+                    size += job.size
+        return jobs
+
+    def _tell(self, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._set_commits, jobs, outcomes)
+
+    def _set_commits(self, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
+        self._way.done(len(jobs))
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if isinstance(outcome, GreenroomError):
+                job.commit.set_error(outcome)
+            else:
+                job.commit.set(outcome)
