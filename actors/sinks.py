@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 import structlog
 
 from .errors import text_of
 from .kernel.dispatcher import Dispatcher
 from .kernel.reply import Reply
+from .kernel.tally import Tally
 from .session.live import Item
 
 log = structlog.get_logger()
@@ -76,13 +79,15 @@ class CallbackSink:
     An exception is logged and counted, and the next item follows.
     """
 
-    failures = 0
+    failures: Final = Tally()
+    """How often any callback has raised."""
 
     def __init__(
         self, callback: Callable[[Item], Any], on_close: Callable[[Exception | None], None]
     ) -> None:
         self._callback = callback
         self._on_close = on_close
+        self._closed = False
 
     def deliver(self, items: Sequence[Item]) -> Awaitable[None] | None:
         for index, item in enumerate(items):
@@ -94,11 +99,14 @@ class CallbackSink:
         return None
 
     def close(self, error: Exception | None) -> None:
+        self._closed = True
         self._on_close(error)
 
     async def _finish(self, first: Awaitable[Any], rest: Sequence[Item]) -> None:
         await self._settle(first)
         for item in rest:
+            if self._closed:
+                return
             result = self._call(item)
             if isinstance(result, Awaitable):
                 await self._settle(result)
@@ -114,8 +122,17 @@ class CallbackSink:
         try:
             await result
         except BaseException as error:
+            if told_to_stop():
+                raise asyncio.CancelledError from None
             self._count(error)
 
     def _count(self, error: BaseException) -> None:
-        CallbackSink.failures += 1
-        log.error("subscriber_failed", error=text_of(error), exc_info=error)
+        CallbackSink.failures.add()
+        with suppress(BaseException):  # a log that fails must not keep the reader from the rest
+            log.error("subscriber_failed", error=text_of(error), exc_info=error)
+
+
+def told_to_stop() -> bool:
+    """Whether the running task is cancelled, and not just something that it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

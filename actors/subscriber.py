@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -16,10 +17,12 @@ from .kernel.actor import Actor
 from .kernel.dispatcher import Dispatcher
 from .kernel.mailbox import Mail
 from .kernel.reply import Reply
+from .kernel.tally import Tally
 from .ports import Journal, Sink, UserId
 from .session.cursor import Cursor
 from .session.events import decode_entry
 from .session.live import Gap, LiveLog, Published
+from .sinks import told_to_stop
 
 BATCH: Final = 64
 """Events handed to a sink at once."""
@@ -55,6 +58,9 @@ class SubscriberActor(Actor):
     or was in another epoch, it announces one `Gap`, reads every durable event since its cursor
     from the journal, and goes on live where the log begins (architecture, section 4).
     """
+
+    sink_failures: Final = Tally()
+    """Batches for which any sink has raised, counted and logged."""
 
     def __init__(
         self, dispatcher: Dispatcher, live: LiveLog, journal: Journal, user: UserId, sink: Sink
@@ -92,7 +98,8 @@ class SubscriberActor(Actor):
             self._live.remove(self)
 
     def expel(self) -> None:
-        self._limit = self._live.next_index
+        if self._limit is None:  # a user who has come back and left again was away in between
+            self._limit = self._live.next_index
         self.wake()
 
     def close(self, error: Exception | None = None) -> None:
@@ -147,7 +154,7 @@ class SubscriberActor(Actor):
         self._seen = Cursor(
             last.session, last.incarnation, last.epoch, last.revision, last.position
         )
-        done = self._sink.deliver(items)
+        done = self._give(items)
         if done is None:
             self.wake()
             return
@@ -172,10 +179,25 @@ class SubscriberActor(Actor):
         else:
             self.actor_inbox.signal(_DELIVERED)
 
+    def _give(self, items: list[Any]) -> Awaitable[None] | None:
+        """Hand a batch to the sink. Whatever it raises costs that batch only (promise P17)."""
+        try:
+            return self._sink.deliver(items)
+        except BaseException as error:
+            self._count(error)
+            return None
+
     async def _settle(self, done: Awaitable[None]) -> None:
         try:
             await done
-        except Exception as error:
+        except BaseException as error:
+            if told_to_stop():
+                raise asyncio.CancelledError from None
+            self._count(error)
+
+    def _count(self, error: BaseException) -> None:
+        SubscriberActor.sink_failures.add()
+        with suppress(BaseException):  # a log that fails must not keep the reader from the rest
             log.error("sink_failed", actor=self.actor_urn, error=text_of(error))
 
     async def _heal(self, cursor: Cursor) -> None:
@@ -192,16 +214,20 @@ class SubscriberActor(Actor):
             healed=after < latest.revision,
         )
         await self._hand([gap])
-        while after < latest.revision and self._limit is None:
+        while after < latest.revision and self._stays:
             after = await self._heal_page(after, latest)
+        if after < latest.revision:
+            self._limit = index  # expelled meanwhile: what is live has a hole before it
         self._seen = latest
         self._index, self._cursor = index, None
 
     async def _heal_page(self, after: int, latest: Cursor) -> int:
         limit = min(PAGE, latest.revision - after)
         page = await self._journal.read(latest.session, after=after, limit=limit)
+        # The oldest may be no longer retained, and the page then reach into what is live.
+        bodies = page.events[: max(latest.revision + 1 - page.first, 0)]
         items = []
-        for revision, body in enumerate(page.events, page.first):
+        for revision, body in enumerate(bodies, page.first):
             entry = decode_entry(body)
             last = revision == latest.revision
             items.append(
@@ -216,18 +242,25 @@ class SubscriberActor(Actor):
                     healed=True,
                 )
             )
-        if self._limit is None:
-            await self._hand(items)
+        if not self._stays:
+            return after
+        if not items:
+            return latest.revision
+        await self._hand(items)
         return page.first + len(items) - 1
 
     async def _hand(self, items: list[Any]) -> None:
-        done = self._sink.deliver(items)
-        if done is not None:
+        if not self.actor_inbox.closed and (done := self._give(items)) is not None:
             await self._settle(done)
+
+    @property
+    def _stays(self) -> bool:
+        return self._limit is None and not self.actor_inbox.closed
 
     def _leave(self, error: Exception | None) -> None:
         self._live.remove(self)
         if self._task is not None:
-            self._task.cancel()
+            # Not before it has begun: the coroutine of a callback would never be awaited.
+            asyncio.get_running_loop().call_soon(self._task.cancel)
         self._sink.close(error)
         self.actor_inbox.close()

@@ -83,9 +83,15 @@ class Ledger:
             self.assign(session, user)
 
     def assign(self, session: SessionId, user: UserId) -> bool:
-        """Say whose a reserved slot is. False: that user is full; the slot is still unowned."""
-        if self._owners.get(session) == user:
+        """Say whose a reserved slot is. False: that user is full; the slot is still unowned.
+
+        Raises IllegalMove: it has no slot, or that is somebody else's.
+        """
+        owner = self._owners.get(session)
+        if owner == user:
             return True
+        if owner is not None or session not in self._slots:
+            raise IllegalMove(f"{session} cannot be given to {user}")
         if self._user_full(user):
             return False
         self._owners[session] = user

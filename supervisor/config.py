@@ -86,14 +86,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if unknown:
             known = f"one of {', '.join(cls.__struct_fields__)}"
             raise ConfigError("setting", min(unknown), known)
+        given: dict[str, Any] = {}
         for field, value in settings.items():
             kind: Any = cls.__annotations__[field]
             wanted = {"int": int, "float": float}[kind]
             try:
-                msgspec.convert(value, wanted, strict=strict)
+                given[field] = msgspec.convert(value, wanted, strict=strict)
             except msgspec.ValidationError as error:
                 raise ConfigError(field, value, f"of type {kind}") from error
-        return msgspec.convert(settings, cls, strict=strict)
+        # Not converted as a whole: msgspec would turn a ConfigError into one of its own.
+        return cls(**given)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Config:
@@ -101,9 +103,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         with open(path, "rb") as file:
             try:
                 tables = tomllib.load(file)
-            except tomllib.TOMLDecodeError as error:
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise ConfigError(str(path), str(error), "valid TOML") from error
-        return cls.of(tables.get("greenroom", {}))
+        settings = tables.get("greenroom", {})
+        if not isinstance(settings, dict):
+            raise ConfigError("greenroom", settings, "a table")
+        return cls.of(settings)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Config:

@@ -17,23 +17,27 @@ class Draining:
         self.handed_back: list[SessionId] = []
         self.done = False
         self._askers = [mail]
+        self._report: DrainReport | None = None
         self._sessions = frozenset(sessions)
 
     def join(self, mail: Mail) -> None:
         """Answer a second request with the same report."""
         self._askers.append(mail)
-        if self.done:
-            self.answer(())
+        if self._report is not None:
+            self._send(self._report)
 
     def answer(self, left: Iterable[SessionId]) -> None:
         """Report by id; `left` are the sessions that have not gone."""
         self.done = True
         left = sorted(left)
-        report = DrainReport(
+        self._report = DrainReport(
             passivated=sorted(self._sessions.difference(left, self.handed_back)),
             handed_back=sorted(self.handed_back),
             left=left,
         )
+        self._send(self._report)
+
+    def _send(self, report: DrainReport) -> None:
         for mail in self._askers:
             if isinstance(mail.reply_to, Reply):
                 mail.reply_to.set(report)

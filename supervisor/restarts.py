@@ -23,4 +23,4 @@ class RestartWindow(msgspec.Struct, frozen=True, gc=False):
 
 def delay_s(restarts: int, *, first_s: float, most_s: float) -> float:
     """How long to wait before the `restarts`-th restart in a window: doubling, bounded."""
-    return min(first_s * 2.0 ** (restarts - 1), most_s)
+    return min(first_s * 2.0 ** min(restarts - 1, 1000), most_s)  # 2.0 ** 1024 overflows

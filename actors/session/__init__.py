@@ -1,1 +1,4 @@
 """The session: pure rules inside, one thin actor around them."""
+
+if __name__.split(".")[0] != "greenroom":
+    raise ImportError(f"{__name__} is part of the package greenroom: import greenroom.{__name__}")

@@ -33,7 +33,6 @@ from .events import (
     Durable,
     Entry,
     Event,
-    Left,
     MessagePosted,
     SessionEnded,
     TextStreamed,
@@ -126,6 +125,8 @@ class SessionActor(Actor):
         live = self._live
         for user in {reader.user for reader in live.readers} - self.state.participants.keys():
             live.expel(user)
+        if self.state.lifecycle == "ended":
+            live.finish()
         if self.state.running is not None or self.state.queued:
             self._run_command(Recover(attempts=self._turn_attempts()), None)
 
@@ -226,9 +227,6 @@ class SessionActor(Actor):
         waiting = self._waiting.pop(event.turn, ()) if self._waiting else ()
         for mail in waiting:
             self._await_turn(mail)
-
-    def _end_subscriptions(self, event: Left) -> None:
-        self._live.expel(event.user)
 
     def _finish_log(self, _: SessionEnded) -> None:
         self._live.finish()
@@ -407,7 +405,6 @@ class SessionActor(Actor):
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
         TurnStarted: _begin_turn,
         TurnEnded: _end_turn,
-        Left: _end_subscriptions,
         SessionEnded: _finish_log,
     }
 

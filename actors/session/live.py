@@ -136,7 +136,10 @@ class LiveLog:
             self._ring = None
             self._spans.clear()
             self.next_index += missed and bool(self.readers)
-        while len(self._spans) > 1 and self._spans[1][1] <= self.first_index:
+        if len(self._spans) > 1 and self._spans[-1][1] == self.next_index:
+            del self._spans[-1]  # nothing was published in it, so no cursor names it
+        # A cursor at the very end of an epoch can be read from for as long as what follows is here.
+        while len(self._spans) > 1 and self._spans[1][1] < self.first_index:
             del self._spans[0]
         if end is not None and not self._spans:
             self._spans.append((end.epoch, self.next_index - end.position))

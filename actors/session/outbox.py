@@ -17,7 +17,7 @@ from ..errors import (
 from ..kernel.mailbox import Mailbox
 from ..kernel.reply import Reply
 from ..ports import Commit, SessionId
-from .events import DURABLE, Event
+from .events import DURABLE, Event, Left
 from .live import LiveLog
 from .messages import Committed
 from .stage import Stage
@@ -201,3 +201,5 @@ class Outbox:
         for event in events:
             revision += type(event) in DURABLE
             live.publish(event, at_ms=at_ms, revision=revision, now=now)
+            if type(event) is Left:  # no effect: those come after all of the step (spec R17)
+                live.expel(event.user)

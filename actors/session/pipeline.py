@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -66,8 +67,9 @@ class _Awaited:
         self._pipeline = pipeline
 
     async def __call__(self, turn: Turn) -> AsyncIterator[Any]:
-        async for output in _each(await self._pipeline(turn)):
-            yield output
+        async with aclosing(_each(await self._pipeline(turn))) as outputs:
+            async for output in outputs:
+                yield output
 
 
 class _Threaded:
@@ -96,8 +98,9 @@ class _Threaded:
         result, error = await done
         if error is not None:
             raise error
-        async for output in _each(result):
-            yield output
+        async with aclosing(_each(result)) as outputs:
+            async for output in outputs:
+                yield output
 
 
 def _call(pipeline: Pipeline, turn: Turn) -> tuple[Any, BaseException | None]:
@@ -108,11 +111,18 @@ def _call(pipeline: Pipeline, turn: Turn) -> tuple[Any, BaseException | None]:
         return None, error
 
 
-async def _each(result: Any) -> AsyncIterator[Any]:
-    """The outputs in what a pipeline returned: nothing, one, several, or a stream of them."""
+async def _each(result: Any) -> AsyncGenerator[Any, None]:
+    """The outputs in what a pipeline returned: nothing, one, several, or a stream of them.
+
+    A stream is closed with this one, in the task that drives both, however far it was read.
+    """
     if hasattr(result, "__aiter__"):
-        async for output in result:
-            yield output
+        try:
+            async for output in result:
+                yield output
+        finally:
+            if hasattr(result, "aclose"):
+                await result.aclose()
     elif isinstance(result, list | tuple):
         for output in result:
             yield output

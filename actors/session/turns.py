@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -84,7 +85,8 @@ class TurnRun:
         except BaseException as error:  # whatever it is, it ends this turn only (promise P17)
             self.ended = ("failed", text_of(error))
             if not self._cancelled:
-                log.info("turn_failed", turn=self.turn, session=turn.session_id, exc_info=error)
+                with suppress(BaseException):  # a log that fails must not keep the turn from ending
+                    log.info("turn_failed", turn=self.turn, session=turn.session_id, exc_info=error)
         self._signal()
         await _close(outputs)
 
@@ -115,9 +117,13 @@ def check_output(output: Any) -> Kept:
             text(whole, "message text")
             return output
         case ToolCall(name=tool, arguments=arguments, id=call):
+            if type(arguments) is not dict:
+                raise InvalidInput("arguments", type(arguments).__name__, "a dict")
             copied = plain(arguments, "arguments")
             return ToolCall(name=text(tool, "tool name"), arguments=copied, id=text(call, "id"))
         case ToolResult(value=value, id=call, failed=failed):
+            if type(failed) is not bool:
+                raise InvalidInput("failed", failed, "True or False")
             return ToolResult(value=plain(value, "value"), id=text(call, "id"), failed=failed)
         case _:
             limit = "a str, TextDelta, ToolCall, ToolResult or Message"
@@ -132,4 +138,5 @@ async def _close(outputs: AsyncIterator[Any] | None) -> None:
     try:
         await close()
     except BaseException as error:
-        log.info("pipeline_refused_to_close", error=text_of(error))
+        with suppress(BaseException):
+            log.info("pipeline_refused_to_close", error=text_of(error))

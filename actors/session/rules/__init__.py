@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+if __name__.split(".")[0] != "greenroom":
+    raise ImportError(f"{__name__} is part of the package greenroom: import greenroom.{__name__}")
+
 from typing import assert_never
 
 from ..commands import (

@@ -1,0 +1,194 @@
+"""Sessions in a test's hand: a state, the rules on it, and commands drawn by lot."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import strategies as st
+
+from greenroom.actors.errors import Refused
+from greenroom.actors.session.commands import (
+    Approve,
+    Command,
+    End,
+    FinishTurn,
+    Interrupt,
+    Join,
+    Leave,
+    Pause,
+    Post,
+    Record,
+    Recover,
+    Resume,
+    Send,
+    Start,
+)
+from greenroom.actors.session.events import Durable
+from greenroom.actors.session.rules import decide
+from greenroom.actors.session.rules.moment import Moment
+from greenroom.actors.session.state import (
+    Genesis,
+    Settings,
+    State,
+    apply,
+    decode_state,
+    encode_state,
+)
+from greenroom.actors.session.transcript import Message, ToolCall, ToolResult
+
+R = TypeVar("R", bound=Refused)
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+PLAIN: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+"""Every free-form value that a session takes."""
+
+
+def genesis(*, started: bool = True, **settings: Any) -> Genesis:
+    """Ann makes a session."""
+    return Genesis(
+        id="s",
+        incarnation="cafe",
+        owner="ann",
+        owner_name="Ann",
+        name="a room",
+        created_ms=1000,
+        started=started,
+        settings=Settings(**settings),
+    )
+
+
+def room(*guests: str, started: bool = True, **settings: Any) -> State:
+    """Ann's session, and those who have joined it, in that order."""
+    state = State.at_creation(genesis(started=started, **settings))
+    for guest in guests:
+        do(state, Join(user=guest, name=guest.title()))
+    return state
+
+
+def do(
+    state: State, command: Command, *, said: Sequence[str] = (), at_ms: int = 2000
+) -> tuple[Durable, ...]:
+    """Decide, and fold what follows. `said` is what the running turn has streamed."""
+    events = decide(state, command, Moment(at_ms, said))
+    for event in events:
+        apply(state, event, at_ms)
+    return events
+
+
+def refuse(state: State, command: Command, why: type[R]) -> R:
+    """The refusal of `command`: of exactly this kind, with nothing changed and no revision used."""
+    before = copy.deepcopy(state)
+
+    with pytest.raises(why) as refusal:
+        decide(state, command, Moment(2000, ("half a sen",)))
+
+    assert type(refusal.value) is why
+    assert encode_state(state) == encode_state(before)
+    return refusal.value
+
+
+def call(tool: str = "look", id: str = "", **arguments: Any) -> ToolCall:  # noqa: A002
+    return ToolCall(name=tool, id=id, arguments=arguments)
+
+
+def record(turn: int, *outputs: str | ToolCall | ToolResult) -> list[Record]:
+    """What the running turn tells its session for each output it has kept."""
+    return [
+        Record(turn=turn, output=Message(text=output) if isinstance(output, str) else output)
+        for output in outputs
+    ]
+
+
+def lines(state: State) -> list[str]:
+    """The transcript in short: `user:text`, `text`, `call id`, `result id` or `stub id`."""
+    return [_short(line) for line in state.history]
+
+
+def _short(line: Message | ToolCall | ToolResult) -> str:
+    match line:
+        case Message(text=text, role="assistant", interrupted=interrupted):
+            return text + "-" * interrupted
+        case Message(text=text, author=author):
+            return f"{author}:{text}"
+        case ToolCall(id=call):
+            return f"call {call}"
+        case ToolResult(id=call, stub=stub):
+            return f"{'stub' if stub else 'result'} {call}"
+
+
+USERS = st.sampled_from(["ann", "bob", "ann", "bob", "cem", "dee", "eve"])
+_SAID = st.lists(TEXT.filter(bool), max_size=2)
+_ID = st.sampled_from(["", "", "a", "b", "1.1", "1.2", "2.1"])
+
+Act = tuple[str, Any, list[str]]
+"""Who acts (`people`, `turn`, `finish` or `restart`), with what, and the text said by then."""
+
+_WHAT: dict[str, tuple[int, str, st.SearchStrategy[Any]]] = {
+    "send": (8, "people", st.builds(Send, user=USERS, text=TEXT)),
+    "output": (8, "turn", st.builds(Message, text=TEXT)),
+    "call": (10, "turn", st.builds(ToolCall, name=TEXT, id=_ID)),
+    "result": (8, "turn", st.builds(ToolResult, value=PLAIN, id=_ID)),
+    "finish": (4, "finish", st.sampled_from(["completed", "failed"])),
+    "supersede": (2, "people", st.builds(Send, user=USERS, text=TEXT, policy=st.just("interrupt"))),
+    "reject": (1, "people", st.builds(Send, user=USERS, text=TEXT, policy=st.just("reject"))),
+    "post": (2, "people", st.builds(Post, user=USERS, text=TEXT)),
+    "cancel": (3, "people", st.builds(Interrupt, user=USERS, turn=st.none() | st.integers(1, 6))),
+    "join": (4, "people", st.builds(Join, user=USERS, name=TEXT)),
+    "watch": (2, "people", st.builds(Join, user=USERS, name=TEXT, role=st.just("observer"))),
+    "approve": (3, "people", st.builds(Approve, by=USERS, user=USERS)),
+    "leave": (3, "people", st.builds(Leave, user=USERS)),
+    "start": (3, "people", st.builds(Start, by=USERS)),
+    "pause": (2, "people", st.builds(Pause, by=USERS)),
+    "resume": (4, "people", st.builds(Resume, by=USERS)),
+    "restart": (2, "restart", st.integers(1, 3)),
+    "end": (1, "people", st.builds(End, by=USERS)),
+}
+_LOTS = st.sampled_from([what for what, (weight, _, _) in _WHAT.items() for _ in range(weight)])
+
+
+def acts() -> st.SearchStrategy[list[Act]]:
+    """A script for `perform`: what people, a pipeline and crashes do."""
+    return st.lists(_LOTS.flatmap(_act), min_size=15, max_size=60)
+
+
+def _act(what: str) -> st.SearchStrategy[Act]:
+    _, who, command = _WHAT[what]
+    return st.tuples(st.just(who), command, _SAID)
+
+
+def perform(state: State, act: Act) -> tuple[Durable, ...]:
+    """What the act causes, folded; nothing if it is refused or makes no sense now."""
+    who, what, said = act
+    running = state.running
+    command: Command
+    match who:
+        case "people":
+            command = what
+        case "restart":
+            command, said = Recover(attempts=what), []  # what was said is lost
+        case _ if running is None:
+            return ()
+        case "turn":
+            command = Record(turn=running.turn, output=what)
+        case _:
+            command = FinishTurn(turn=running.turn, status=what)
+    try:
+        return do(state, command, said=said if running else (), at_ms=state.updated_ms + 1)
+    except Refused:
+        return ()
+
+
+def written_out(state: State) -> State:
+    """The state after a passivation and a wake."""
+    return decode_state(encode_state(state))
