@@ -446,16 +446,21 @@ def _shown(value: object) -> str:
 
 
 def without_frames(error: BaseException) -> BaseException:
-    """Drop the tracebacks of `error` and of what caused it, and return it.
+    """Drop the tracebacks of `error` and of all that it came from, and return it.
 
     A stored exception would otherwise keep every object of its frames alive, the actor included.
     """
     seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
+    links: list[BaseException | None] = [error]
+    while links:
+        link = links.pop()
+        if link is None or id(link) in seen:
+            continue
         seen.add(id(link))
         link.__traceback__ = None
-        link = link.__cause__ or link.__context__
+        links += [link.__cause__, link.__context__]
+        if isinstance(link, BaseExceptionGroup):
+            links += link.exceptions
     return error
 
 

@@ -1,1 +1,4 @@
 """Everything that touches a foreign library or protocol."""
+
+if __name__.split(".")[0] != "greenroom":
+    raise ImportError(f"{__name__} is part of the package greenroom: import greenroom.{__name__}")

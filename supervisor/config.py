@@ -114,7 +114,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def from_env(cls, environ: Mapping[str, str]) -> Config:
         """A config from variables such as `GREENROOM_MAX_SESSIONS`; others are left alone."""
         prefix = "GREENROOM_"
-        given = {
+        given: dict[str, Any] = {
             field: environ[prefix + field.upper()]
             for field in cls.__struct_fields__
             if prefix + field.upper() in environ

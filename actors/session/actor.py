@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import Enum, auto
 from functools import partial
 from typing import Any, ClassVar, Final, Literal, get_args
@@ -363,7 +364,10 @@ class SessionActor(Actor):
         """Give up this activation: let the journal have what it was given, then start anew."""
         if self.phase is Phase.GONE:
             return
-        log.error("session_crashed", session=self.state.id, error=text_of(error), exc_info=error)
+        with suppress(BaseException):  # a log that fails must not keep it from starting anew
+            log.error(
+                "session_crashed", session=self.state.id, error=text_of(error), exc_info=error
+            )
         why = text_of(without_frames(error))
         self._leave(lambda: self._depart(how, why))
 

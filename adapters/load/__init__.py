@@ -1,1 +1,4 @@
 """The load test: recorded dialogues, hosted as sessions."""
+
+if __name__.split(".")[0] != "greenroom":
+    raise ImportError(f"{__name__} is part of the package greenroom: import greenroom.{__name__}")

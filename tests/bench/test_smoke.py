@@ -24,6 +24,11 @@ ROWS = {
         "idle actor, resident (RSS)",
         "idle actor, Python heap (tracemalloc)",
     ],
+    "density": [
+        "resident idle session, fresh",
+        "resident idle session, ten messages",
+        "create a session",
+    ],
 }
 
 

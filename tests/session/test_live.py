@@ -127,7 +127,7 @@ def test_l11_the_oldest_go_when_there_are_too_many() -> None:
 def test_l11_only_what_is_older_than_the_limit_goes() -> None:
     live = fresh(max_age_s=10.0)
     publish(live, "d", now=0.0)
-    publish(live, "d", now=1.0)
+    publish(live, "d", now=0.5)
 
     assert len(publish(live, "d", now=10.0)) == 3
     assert [item.position for item in publish(live, "d", now=10.5)] == [2, 3, 4]

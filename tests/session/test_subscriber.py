@@ -390,6 +390,19 @@ def test_lx1_a_cursor_of_another_incarnation_is_healed_from_the_beginning() -> N
     play(scene)
 
 
+@pytest.mark.parametrize("cursor", ["gr1.1.2.2.beef.s", "gr1.1.9.9.cafe.s", "gr1.0.9.0.cafe.s"])
+def test_lx1_the_revision_of_a_cursor_from_elsewhere_means_nothing_here(cursor: str) -> None:
+    async def scene() -> None:
+        house = House(max_events=1)
+        house.publish("dddd")
+
+        _, sink = await house.reads(cursor)
+
+        assert shown(sink.items) == ["unavailable", "h1", "h2", "h3", "d4"]
+
+    play(scene)
+
+
 def test_a_crash_is_a_gap_that_is_healed_from_the_cursor_on() -> None:
     async def scene() -> None:
         house = House()
@@ -706,6 +719,7 @@ def test_a_callback_that_waits_is_called_no_more_once_its_subscription_is_closed
 
         house.publish("ddd")
         reader, _ = await house.reads(START, CallbackSink(callback, closed.append))
+        failures = CallbackSink.failures.count, SubscriberActor.sink_failures.count
         assert called == ["d1"]
 
         reader.close()
@@ -715,6 +729,7 @@ def test_a_callback_that_waits_is_called_no_more_once_its_subscription_is_closed
 
         assert called == ["d1"]
         assert closed == [None]
+        assert failures == (CallbackSink.failures.count, SubscriberActor.sink_failures.count)
 
     play(scene)
 

@@ -1,0 +1,59 @@
+# make run   hosts 200 recorded dialogues, and checks what was kept of them
+# make test  runs the tests
+#
+# Both set up .venv first: from python3, or from another one with make PYTHON=python3.13.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Made last, so that a set-up that was interrupted is made again; older than pyproject.toml, too.
+CLI := $(VENV)/.greenroom-cli
+DEV := $(VENV)/.greenroom-dev
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+# A .venv that works is kept as it is. One that is half made, too old or broken is made anew.
+WORKS := $(BIN)/python -c 'import pip; $(NEW_ENOUGH)' 2>/dev/null
+BROKEN := $(if $(shell $(WORKS) && echo yes),,force)
+
+.PHONY: run test check bench-smoke bench clean venv force
+
+run: $(CLI)
+	rm -rf .run && mkdir .run
+	$(BIN)/greenroom load tests/data/dialogues.jsonl.gz --journal sqlite:///.run/greenroom.db --verify
+
+test: $(DEV)
+	$(BIN)/pytest
+
+check: $(DEV) .dev/greenroom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	MYPYPATH=.dev $(BIN)/mypy -p greenroom.actors -p greenroom.supervisor -p greenroom.adapters -m greenroom
+
+bench-smoke: $(DEV)
+	$(BIN)/python tests/bench/kernel.py --smoke
+	$(BIN)/python tests/bench/density.py --smoke
+
+bench: $(DEV)
+	$(BIN)/python tests/bench/kernel.py
+	$(BIN)/python tests/bench/density.py
+
+clean:
+	rm -rf $(VENV) .run .dev/greenroom build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(CLI): pyproject.toml $(BROKEN)
+	@$(WORKS) || $(MAKE) --no-print-directory venv
+	$(BIN)/python -m pip install --quiet --editable '.[cli]'
+	touch $@
+
+$(DEV): pyproject.toml $(BROKEN)
+	@$(WORKS) || $(MAKE) --no-print-directory venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $(CLI) $@
+
+venv:
+	@$(PYTHON) -c '$(NEW_ENOUGH)' || \
+		{ echo 'greenroom needs Python 3.11 or newer; name one with: make PYTHON=python3.11' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+
+# The root is the package: mypy finds it by this name.
+.dev/greenroom:
+	mkdir -p .dev && ln -sfn .. $@

@@ -1,0 +1,42 @@
+"""The commands of `greenroom`, and how they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from cyclopts import App, CycloptsError
+
+from ... import __version__
+from ...actors.errors import GreenroomError
+from . import load, sessions
+
+
+class Misused(GreenroomError):
+    """The command line makes no sense."""
+
+    code = "usage"
+
+
+app: Final = App(
+    name="greenroom",
+    version=f"greenroom {__version__}",
+    help="Host many concurrent agent sessions.",
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+app.command(load.load)
+
+_sessions = App(name="sessions", help="Look into a journal, also while a process owns it.")
+_sessions.command(sessions.ls)
+_sessions.command(sessions.show)
+app.command(_sessions)
+
+
+def call(tokens: Sequence[str]) -> int:
+    """Run one command and return its exit code. Raises Misused, and what the command raises."""
+    try:
+        code: int | None = app(tokens, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        raise Misused(str(error)) from None
+    return code or 0

@@ -1,0 +1,64 @@
+"""What the README shows works as it stands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from recorded import environment
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def test_the_quick_start_runs_as_written(tmp_path: Path) -> None:
+    program = blocks("python")[0]
+    (tmp_path / "program.py").write_text(program)
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-W", "error", "program.py"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *items = done.stdout.splitlines()
+    assert first == "you said hello "
+    assert [
+        "MessagePosted",
+        "TurnStarted",
+        *["TextStreamed"] * 3,
+        "MessagePosted",
+        "TurnEnded",
+        "SessionEnded",
+    ] == [re.findall(r"event=(\w+)", item)[0] for item in items]
+    assert (tmp_path / "greenroom.db").exists()
+
+
+def test_the_quick_start_is_short() -> None:
+    lines = [line for line in blocks("python")[0].splitlines() if line.strip()]
+
+    assert len(lines) <= 15
+
+
+def test_every_file_it_links_to_is_there() -> None:
+    links = re.findall(r"\]\(([^):]+)\)", README.read_text())
+
+    assert links
+    assert [link for link in links if not (README.parent / link).exists()] == []
+
+
+def test_the_commands_it_names_are_targets_of_the_makefile() -> None:
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", README.read_text(), re.MULTILINE))
+    targets = re.findall(r"^([a-z-]+):", (README.parent / "Makefile").read_text(), re.MULTILINE)
+
+    assert {"run", "test", "check", "bench"} <= named <= set(targets)
