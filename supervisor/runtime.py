@@ -112,6 +112,9 @@ class Runtime:
     ) -> Reply[Any]:
         """Queue `message` for a session, waking it if need be; the reply is passed through `to`."""
         reply: Reply[Any] = Reply(self.dispatcher, to=to)
+        if self._phase != "running":
+            reply.set_error(RuntimeClosed(self._phase))
+            return reply
         mail = Envelope(message, reply)
         while True:
             box = self._directory.get(session)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import ClassVar, Final
 
@@ -107,7 +108,8 @@ class SupervisorActor(Actor):
         try:
             self.handle(mail)
         except BaseException as error:
-            log.error("supervisor_failed", message=type(mail.message).__name__, exc_info=error)
+            with suppress(BaseException):  # a log that fails must not keep anyone from an answer
+                log.error("supervisor_failed", message=type(mail.message).__name__, exc_info=error)
             if isinstance(mail.reply_to, Reply):
                 mail.reply_to.set_error(error)
 
@@ -193,7 +195,14 @@ class SupervisorActor(Actor):
             incarnation=state.incarnation, epoch=epoch, revision=claimed.revision, end=claimed.end
         )
         self.ledger.move(session, Slot.RESIDENT)
-        actor = place.actor = SessionActor(place.box, stage, state, epoch=epoch, live=live)
+        actor = place.actor = SessionActor(
+            place.box,
+            stage,
+            state,
+            epoch=epoch,
+            live=live,
+            unsnapped=sum(map(len, claimed.events)),
+        )
         stage.stats.activated += 1
         self._watch(session, actor.active_s)
         if place.mail is not None and isinstance(place.mail.reply_to, Reply):
@@ -342,6 +351,8 @@ class SupervisorActor(Actor):
         parked = SessionParked(session, restarts=restarts, window_s=window_s, error=error)
         log.error("session_parked", session=session, restarts=restarts, error=error)
         self.parked[session] = parked
+        if (live := self._stage.logs.get(session)) is not None:
+            live.close(parked)
         self._stage.stats.parked += 1
         self._close_place(session, parked)
 
@@ -394,6 +405,8 @@ class SupervisorActor(Actor):
         if mail.message.last:
             for session, place in self._places.items():
                 place.box.close(partial(_closed, session))
+                if place.actor is not None:
+                    place.actor.abandon("the journal did not answer before the runtime stopped")
             drain.answer(self._places)
             return
         for session, place in list(self._places.items()):

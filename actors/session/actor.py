@@ -16,6 +16,7 @@ from ..errors import (
     Fenced,
     GreenroomError,
     InvalidInput,
+    JournalFailed,
     NoPipeline,
     OutcomeUnknown,
     Refused,
@@ -61,6 +62,7 @@ from .rules.checks import require_member
 from .rules.moment import Moment
 from .stage import Stage
 from .state import State, apply
+from .transcript import own
 from .turns import TurnOutput, TurnRun
 
 COMMANDS: Final = frozenset(get_args(Command))
@@ -86,13 +88,21 @@ class Phase(Enum):
 class SessionActor(Actor):
     """One activation of one session: thin around `decide` and `apply`.
 
-    It is built with its state and attached to the session's mailbox by the supervisor, and leaves
-    the mailbox behind when it goes. It decides against its newest state, and lets replies and
-    publications out when what they follow is durable (promise P7).
+    It is built with its state, for which `unsnapped` bytes of events had to be replayed, attached
+    to the session's mailbox by the supervisor, and leaves the mailbox behind when it goes. It
+    decides against its newest state, and lets replies and publications out when what they follow
+    is durable (promise P7).
     """
 
     def __init__(
-        self, mailbox: Mailbox, stage: Stage, state: State, *, epoch: int, live: LiveLog
+        self,
+        mailbox: Mailbox,
+        stage: Stage,
+        state: State,
+        *,
+        epoch: int,
+        live: LiveLog,
+        unsnapped: int = 0,
     ) -> None:
         super().__init__(mailbox=mailbox)
         self.state = state
@@ -101,7 +111,7 @@ class SessionActor(Actor):
         self.active_s = stage.clock.monotonic()
         self._stage = stage
         self._live = live
-        self._outbox = Outbox(stage, live, mailbox, epoch, self._on_event)
+        self._outbox = Outbox(stage, live, mailbox, epoch, self._on_event, unsnapped)
         self._run: TurnRun | None = None
         self._waiting: dict[int, list[Mail]] | None = None
         self._on_settled: Callable[[], None] | None = None
@@ -111,9 +121,14 @@ class SessionActor(Actor):
     def idle(self) -> bool:
         """Whether it could leave now: no turn runs or waits for a free lane, no mail waits."""
         state = self.state
-        queued = state.queued and state.lifecycle == "active"
+        queued = state.queued and state.lifecycle == "active" and not self._holds_turns
         busy = state.running or queued or self._outbox or self.actor_inbox.depth
         return self.phase is Phase.LIVE and not busy
+
+    @property
+    def _holds_turns(self) -> bool:
+        """Whether no turn may start: the session is leaving, or there is nothing to run it."""
+        return self._draining or self._stage.stream is None
 
     def _start_actor_loop(self) -> None:
         # Attached first: mail is only handled from the dispatcher's next pass on, and a failure
@@ -129,7 +144,7 @@ class SessionActor(Actor):
         if self.state.lifecycle == "ended":
             live.finish()
         if self.state.running is not None or self.state.queued:
-            self._run_command(Recover(attempts=self._turn_attempts()), None)
+            self._run_command(Recover(attempts=self._stage.turn_attempts), None)
 
     def handle(self, mail: Mail) -> None:
         message = mail.message
@@ -158,7 +173,7 @@ class SessionActor(Actor):
             if type(command) is Send and stage.stream is None:
                 raise NoPipeline(state.id)
             said = self._run.said if self._run is not None else ()
-            moment = Moment(stage.clock.now_ms(), said)
+            moment = Moment(stage.clock.now_ms(), said, self._holds_turns)
             events = decide(state, command, moment)
             bodies = _encode(events, moment.at_ms)
         except Refused as refusal:
@@ -234,9 +249,6 @@ class SessionActor(Actor):
 
     # --- turns ---
 
-    def _turn_attempts(self) -> int:
-        return self._stage.turn_attempts if self._stage.stream is not None else 0
-
     def _on_output(self, stamp: TurnOutput) -> None:
         """Publish and record what the running turn has yielded, then its end."""
         run = self._run
@@ -258,8 +270,7 @@ class SessionActor(Actor):
             self._finish(run.turn, status, reason)
 
     def _finish(self, turn: int, status: Literal["completed", "failed"], reason: str) -> None:
-        last = self._draining
-        self._run_command(FinishTurn(turn=turn, status=status, reason=reason, last=last), None)
+        self._run_command(FinishTurn(turn=turn, status=status, reason=reason), None)
 
     def _stream(self, event: TextStreamed) -> None:
         at_ms = self._stage.clock.now_ms()
@@ -294,7 +305,7 @@ class SessionActor(Actor):
         except Refused as refusal:
             self._tell(mail, refusal)
         else:
-            self._tell(mail, tuple(self.state.history))
+            self._tell(mail, tuple(map(own, self.state.history)))
 
     def _subscribe(self, mail: Mail) -> None:
         message, stage = mail.message, self._stage
@@ -336,6 +347,8 @@ class SessionActor(Actor):
             self._run.cancel()
             self._run = None
         self._on_settled = when_settled
+        if self._outbox:  # a failure while letting out may have used up the last notice of a commit
+            self.actor_inbox.signal(Committed(self.epoch))
         self._settle()
 
     def _settle(self) -> None:
@@ -370,6 +383,12 @@ class SessionActor(Actor):
             )
         why = text_of(without_frames(error))
         self._leave(lambda: self._depart(how, why))
+
+    def abandon(self, why: str) -> None:
+        """Wait for the journal no longer: everybody who waits is answered, nothing more is done."""
+        self._outbox.void(JournalFailed(why))
+        self._on_settled = None
+        self._depart(Departure.CRASHED, why)
 
     def _depart(self, how: Departure, error: str = "") -> None:
         self.phase = Phase.GONE

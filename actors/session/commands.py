@@ -89,15 +89,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag="record"):
 
 
 class FinishTurn(msgspec.Struct, frozen=True, kw_only=True, tag="finish_turn"):
-    """The running turn's pipeline is done. Sent by the turn itself.
-
-    With `last` the session is leaving, and queued turns wait for its next activation.
-    """
+    """The running turn's pipeline is done. Sent by the turn itself."""
 
     turn: int
     status: Literal["completed", "failed"]
     reason: str = ""
-    last: bool = False
 
 
 class Recover(msgspec.Struct, frozen=True, kw_only=True, tag="recover"):

@@ -79,6 +79,7 @@ class Outbox:
         mailbox: Mailbox,
         epoch: int,
         effect: Callable[[Event], None],
+        unsnapped: int = 0,
     ) -> None:
         self._stage = stage
         self._live = live
@@ -88,7 +89,7 @@ class Outbox:
         self._effect = effect
         self._held: deque[Held] | None = None
         self._commit_due = False
-        self._unsnapped = 0
+        self._unsnapped = unsnapped
         self._snapshot_size = 0
 
     def __bool__(self) -> bool:

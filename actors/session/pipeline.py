@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from ..ports import Pipeline, SessionId, UserId
 from .state import PendingTurn, State, input_of
-from .transcript import Line, Message
+from .transcript import Line, Message, own
 from .values import plain
 
 
@@ -44,7 +44,7 @@ class Turn:
     @cached_property
     def history(self) -> Sequence[Line]:
         """The transcript before `input`, oldest first: messages, tool calls and their results."""
-        return tuple(self._lines[: self._end])
+        return tuple(map(own, self._lines[: self._end]))
 
 
 Stream: TypeAlias = Callable[[Turn], AsyncIterator[Any]]

@@ -28,7 +28,7 @@ from .events import (
     TurnStatus,
     decode_entry,
 )
-from .transcript import Line, Message
+from .transcript import Line, Message, ToolCall, ToolResult, own
 
 Lifecycle: TypeAlias = Literal["created", "active", "paused", "ended"]
 
@@ -164,10 +164,10 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
             _end_turn(state, turn, Outcome(status=status, reason=reason))
         case ToolCalled(call=call):
             state.open_calls[call.id] = call.name
-            _place(state.history, call)
+            _place(state.history, own(call))
         case ToolReturned(result=result):
             state.open_calls.pop(result.id, None)
-            _place(state.history, result)
+            _place_result(state.history, own(result))
         case TurnQueued(turn=turn, user=user):
             state.last_turn = turn
             state.queued.append(PendingTurn(turn=turn, user=user))
@@ -222,6 +222,24 @@ def _place(history: list[Line], line: Line) -> None:
                 history.insert(index + 1, line)
                 return
     history.append(line)
+
+
+def _place_result(history: list[Line], result: Line) -> None:
+    """Put a stub behind its call and those made with it, before anything was said; a result where
+    it came. A model must find each call answered before it reads on."""
+    if not isinstance(result, ToolResult) or not result.stub:
+        _place(history, result)
+        return
+    index = len(history)
+    while index and not _calls(history[index - 1], result):
+        index -= 1
+    while index < len(history) and not isinstance(history[index], Message):
+        index += 1
+    history.insert(index, result)
+
+
+def _calls(line: Line, result: ToolResult) -> bool:
+    return isinstance(line, ToolCall) and (line.turn, line.id) == (result.turn, result.id)
 
 
 def _forget_outputs(state: State, turn: int) -> None:

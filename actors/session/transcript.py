@@ -6,6 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from .values import copied
+
 Role: TypeAlias = Literal["user", "assistant", "system"]
 
 
@@ -54,6 +56,17 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True, tag="tool_result", o
     failed: bool = False
     stub: bool = False
     turn: int = 0
+
+
+def own(line: Line) -> Line:
+    """`line`, sharing nothing that can be changed with the one given."""
+    match line:
+        case ToolCall(arguments=arguments) if arguments:
+            return msgspec.structs.replace(line, arguments=copied(arguments))
+        case ToolResult(value=list() | dict() as value):
+            return msgspec.structs.replace(line, value=copied(value))
+        case _:
+            return line
 
 
 Line: TypeAlias = Message | ToolCall | ToolResult

@@ -11,6 +11,9 @@ from ..ports import SESSION_ID
 MAX_DEPTH: Final = 64
 """Lists and dicts within each other. Also what a value that holds itself runs into."""
 
+MAX_VALUES: Final = 100_000
+"""Values in one, counted as often as they are held: a list may hold itself twice over, and over."""
+
 MAX_TEXT_BYTES: Final = 256 * 1024
 """UTF-8 bytes of one message or one string."""
 
@@ -18,7 +21,7 @@ MAX_NAME: Final = 128
 """Characters of a user id or a name."""
 
 
-def plain(value: Any, field: str, depth: int = MAX_DEPTH) -> Any:
+def plain(value: Any, field: str) -> Any:
     """A deep copy of `value`, which survives the journal and every client unchanged.
 
     Taken are None, bool, int of 64 bits, finite float, str that is valid Unicode, list, and dict
@@ -28,6 +31,22 @@ def plain(value: Any, field: str, depth: int = MAX_DEPTH) -> Any:
     Raises:
         InvalidInput: naming the path of the offender, as in `arguments.rooms[2]`.
     """
+    return _plain(value, field, MAX_DEPTH, [MAX_VALUES])
+
+
+def copied(value: Any) -> Any:
+    """A deep copy of a value that is plain already."""
+    if type(value) is dict:
+        return {key: copied(item) for key, item in value.items()}
+    if type(value) is list:
+        return [copied(item) for item in value]
+    return value
+
+
+def _plain(value: Any, field: str, depth: int, left: list[int]) -> Any:
+    left[0] -= 1
+    if left[0] < 0:
+        raise InvalidInput(field, "...", f"of at most {MAX_VALUES:,} values in all")
     kind = type(value)
     if value is None or kind is bool:
         return value
@@ -44,10 +63,10 @@ def plain(value: Any, field: str, depth: int = MAX_DEPTH) -> Any:
     if depth == 0:
         raise InvalidInput(field, "...", f"at most {MAX_DEPTH} levels deep")
     if kind is list:
-        return [plain(item, f"{field}[{i}]", depth - 1) for i, item in enumerate(value)]
+        return [_plain(item, f"{field}[{i}]", depth - 1, left) for i, item in enumerate(value)]
     if kind is dict:
         return {
-            text(key, f"a key of {field}"): plain(item, f"{field}.{key}", depth - 1)
+            text(key, f"a key of {field}"): _plain(item, f"{field}.{key}", depth - 1, left)
             for key, item in value.items()
         }
     raise InvalidInput(field, kind.__name__, "None, bool, int, float, str, list or dict")

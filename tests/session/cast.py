@@ -77,10 +77,15 @@ def room(*guests: str, started: bool = True, **settings: Any) -> State:
 
 
 def do(
-    state: State, command: Command, *, said: Sequence[str] = (), at_ms: int = 2000
+    state: State,
+    command: Command,
+    *,
+    said: Sequence[str] = (),
+    at_ms: int = 2000,
+    held: bool = False,
 ) -> tuple[Durable, ...]:
     """Decide, and fold what follows. `said` is what the running turn has streamed."""
-    events = decide(state, command, Moment(at_ms, said))
+    events = decide(state, command, Moment(at_ms, said, held))
     for event in events:
         apply(state, event, at_ms)
     return events

@@ -97,7 +97,7 @@ def test_a_turn_behind_one_that_waits_while_none_runs_has_one_ahead() -> None:
     state = room()
     do(state, send())
     do(state, send())
-    do(state, FinishTurn(turn=1, status="completed", last=True))
+    do(state, FinishTurn(turn=1, status="completed"), held=True)
 
     ticket = told(state, send())
 

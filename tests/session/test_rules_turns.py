@@ -135,7 +135,7 @@ def test_enqueue_never_overtakes_a_turn_that_waits() -> None:
     state = room()
     ask(state, "one")
     ask(state, "two")
-    do(state, done(turn=1, last=True))
+    do(state, done(turn=1), held=True)
     assert waiting(state) == (None, [2])
 
     ask(state, "three")
@@ -504,7 +504,7 @@ def test_draining_starts_no_further_turn() -> None:
     ask(state)
     ask(state)
 
-    events = do(state, done(last=True))
+    events = do(state, done(), held=True)
 
     assert events == (happened.TurnEnded(turn=1, status="completed"),)
     assert waiting(state) == (None, [2])
@@ -550,7 +550,7 @@ def test_recovery_starts_a_queued_turn_when_none_was_running() -> None:
     state = room()
     ask(state)
     ask(state)
-    do(state, done(last=True))
+    do(state, done(), held=True)
 
     assert do(state, Recover(attempts=1)) == (happened.TurnStarted(turn=2, user="ann"),)
     assert do(room(), Recover(attempts=1)) == ()
@@ -564,3 +564,36 @@ def test_recovery_starts_no_queued_turn_of_a_paused_session() -> None:
     do(state, done())
 
     assert do(state, Recover(attempts=1)) == ()
+
+
+def test_p19_a_stub_stands_before_what_was_said_after_its_call() -> None:
+    """A model must find each call answered before it reads on."""
+    state = room()
+    ask(state)
+    tell(state, call(id="a"), call(id="b"), Message(text="one moment"))
+
+    do(state, Interrupt(user="ann"), said=["while I"])
+
+    assert lines(state) == [
+        "ann:?", "call a", "call b", "stub a", "stub b", "one moment", "while I-",
+    ]  # fmt: skip
+
+
+def test_p16_while_turns_are_held_none_starts() -> None:
+    """Draining, or without a pipeline: whatever would start one leaves it queued."""
+    state = room()
+    ask(state)
+    ask(state)
+
+    do(state, Interrupt(user="ann"), held=True)
+    assert waiting(state) == (None, [2])
+    do(state, Send(user="ann", text="now", policy="interrupt"), held=True)
+    assert waiting(state) == (None, [2, 3])
+    do(state, Pause(by="ann"))
+    do(state, Resume(by="ann"), held=True)
+    assert waiting(state) == (None, [2, 3])
+    do(state, Recover(attempts=3), held=True)
+    assert waiting(state) == (None, [2, 3])
+
+    do(state, Recover(attempts=3))
+    assert waiting(state) == (2, [3])

@@ -53,7 +53,7 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
         case Pause():
             return rooms.pause(state, command)
         case Resume():
-            return rooms.resume(state, command)
+            return rooms.resume(state, command, moment)
         case End():
             return rooms.end(state, command, moment)
         case Recover():

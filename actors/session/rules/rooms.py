@@ -38,10 +38,10 @@ def pause(state: State, command: Pause) -> tuple[Durable, ...]:
     return (SessionPaused(by=command.by),)
 
 
-def resume(state: State, command: Resume) -> tuple[Durable, ...]:
+def resume(state: State, command: Resume, moment: Moment) -> tuple[Durable, ...]:
     require_host(state, command.by)
     require_state(state, "paused")
-    waiting = () if state.running else start_queued(state)
+    waiting = () if state.running else start_queued(state, moment)
     return (SessionResumed(by=command.by), *waiting)
 
 

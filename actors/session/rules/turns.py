@@ -36,8 +36,9 @@ def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
     require_state(state, "active")
     turn = state.last_turn + 1
     posted = _posted(command, turn, moment)
-    started = TurnStarted(turn=turn, user=command.user)
-    # A session that drains has turns waiting and none running: they keep their place.
+    queued = TurnQueued(turn=turn, user=command.user)
+    started = queued if moment.held else TurnStarted(turn=turn, user=command.user)
+    # While turns are held there may be some waiting and none running: they keep their place.
     first = state.running or next(iter(state.queued), None)
     if first is None:
         return (posted, started)
@@ -53,7 +54,7 @@ def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
             limit = state.settings.max_queued_turns
             if len(state.queued) >= limit:
                 raise TurnQueueFull(state.id, limit)
-            return (posted, TurnQueued(turn=turn, user=command.user))
+            return (posted, queued)
 
 
 def interrupt(state: State, command: Interrupt, moment: Moment) -> tuple[Durable, ...]:
@@ -62,7 +63,7 @@ def interrupt(state: State, command: Interrupt, moment: Moment) -> tuple[Durable
     reason = f"by {command.user}"
     running = state.running
     if running is not None and command.turn in (None, running.turn):
-        return (*_end_running(state, "cancelled", moment, reason=reason), *next_turn(state))
+        return (*_end_running(state, "cancelled", moment, reason=reason), *next_turn(state, moment))
     if any(waiting.turn == command.turn for waiting in state.queued):
         assert command.turn is not None
         return (TurnEnded(turn=command.turn, status="cancelled", reason=reason),)
@@ -84,29 +85,29 @@ def record(state: State, command: Record, moment: Moment) -> tuple[Durable, ...]
 def finish(state: State, command: FinishTurn, moment: Moment) -> tuple[Durable, ...]:
     """End the running turn as its pipeline ended, and start the next one."""
     ended = _end_running(state, command.status, moment, reason=command.reason)
-    return ended if command.last else (*ended, *next_turn(state))
+    return (*ended, *next_turn(state, moment))
 
 
 def recover(state: State, command: Recover, moment: Moment) -> tuple[Durable, ...]:
     """Settle the turn that an older activation left running: run it again, or call it lost."""
     running = state.running
     if running is None:
-        return next_turn(state)
-    if running.attempt < command.attempts:
+        return next_turn(state, moment)
+    if running.attempt < command.attempts and not moment.held:
         again = running.attempt + 1
         return (TurnStarted(turn=running.turn, user=running.user, attempt=again),)
     reason = f"found running after a crash, attempt {running.attempt}"
-    return (*_end_running(state, "lost", moment, reason=reason), *next_turn(state))
+    return (*_end_running(state, "lost", moment, reason=reason), *next_turn(state, moment))
 
 
-def next_turn(state: State) -> tuple[Durable, ...]:
+def next_turn(state: State, moment: Moment) -> tuple[Durable, ...]:
     """The start of the first queued turn, unless the session is paused."""
-    return start_queued(state) if state.lifecycle == "active" else ()
+    return start_queued(state, moment) if state.lifecycle == "active" else ()
 
 
-def start_queued(state: State) -> tuple[Durable, ...]:
-    """The start of the first queued turn."""
-    if not state.queued:
+def start_queued(state: State, moment: Moment) -> tuple[Durable, ...]:
+    """The start of the first queued turn, unless turns are held."""
+    if not state.queued or moment.held:
         return ()
     waiting = state.queued[0]
     return (TurnStarted(turn=waiting.turn, user=waiting.user),)
