@@ -73,11 +73,11 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     def run(self, db: sqlite3.Connection) -> int:
         # `head`: the appends it folds may have failed, and it must not outlive them.
         changed = db.execute(
-            "INSERT INTO snapshots SELECT key, ?1, ?2 FROM sessions"
-            " WHERE id = ?3 AND epoch = ?4 AND head >= ?1"
+            "INSERT INTO snapshots SELECT key, ?, ? FROM sessions"
+            " WHERE id = ? AND epoch = ? AND head >= ?"
             " ON CONFLICT(session) DO UPDATE SET revision = excluded.revision,"
             " body = excluded.body WHERE excluded.revision > revision",
-            (self.revision, self.state, self.session, self.epoch),
+            (self.revision, self.state, self.session, self.epoch, self.revision),
         ).rowcount
         if not changed and (refusal := self._refusal(db)) is not None:
             raise refusal
