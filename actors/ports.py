@@ -11,7 +11,7 @@ import msgspec
 from .kernel.reply import Reply
 
 if TYPE_CHECKING:
-    from .session.live import Item
+    from .session.items import Item
 
 SessionId: TypeAlias = str
 UserId: TypeAlias = str
@@ -31,7 +31,11 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IndexRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a listing shows of a session without reading it. Times are UTC milliseconds."""
+    """What a listing shows of a session without reading it. Times are UTC milliseconds.
+
+    `events` is how many the room history retains. `members` are the participants in the order of
+    joining; None, as in every listing, says nothing: an append leaves them as they were.
+    """
 
     id: SessionId
     owner: UserId
@@ -42,6 +46,8 @@ class IndexRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     participants: int = 1
     messages: int = 0
     turns: int = 0
+    events: int = 0
+    members: tuple[UserId, ...] | None = None
 
 
 class End(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -93,6 +99,15 @@ class SessionPage(msgspec.Struct, frozen=True, kw_only=True):
 
     rows: list[IndexRow]
     more: bool
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """All sessions of a journal, counted: those active, retained events, users in any of them."""
+
+    sessions: int
+    active: int
+    events: int
+    users: int
 
 
 class Journal(Protocol):
@@ -150,6 +165,14 @@ class Journal(Protocol):
 
     async def read(self, session: SessionId, *, after: int, limit: int) -> Page:
         """Up to `limit` committed events after revision `after`. Raises SessionNotFound."""
+        ...
+
+    async def joined_by(self, user: UserId) -> list[IndexRow]:
+        """The active and paused sessions that `user` takes part in, in the order of joining."""
+        ...
+
+    async def totals(self) -> Totals:
+        """How much there is, from the index."""
         ...
 
     async def list(self, query: SessionQuery) -> SessionPage:

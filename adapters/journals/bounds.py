@@ -44,7 +44,7 @@ def check_row(row: IndexRow) -> None:
             text.encode()
         except UnicodeEncodeError:
             raise InvalidInput(name, text, "text without lone surrogates") from None
-    for name in ("created_ms", "updated_ms", "participants", "messages", "turns"):
+    for name in ("created_ms", "updated_ms", "participants", "messages", "turns", "events"):
         number = getattr(row, name)
         if not -_INT64 <= number < _INT64:
             raise InvalidInput(name, number, "a 64-bit number")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from ...actors.errors import (
     ConfigError,
     Conflict,
@@ -27,6 +29,8 @@ from ...actors.ports import (
     SessionId,
     SessionPage,
     SessionQuery,
+    Totals,
+    UserId,
 )
 from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_page, check_query, check_row
 
@@ -43,6 +47,7 @@ class _Record:
     events: list[bytes] = field(default_factory=list)
     snapshot: tuple[int, bytes] | None = None
     end: End | None = None
+    joined: dict[UserId, int] = field(default_factory=dict)
 
     @property
     def head(self) -> int:
@@ -58,6 +63,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self._records: dict[SessionId, _Record] = {}
         self._open = False
+        self._joins = 0
 
     @classmethod
     def from_url(cls, url: str) -> MemoryJournal:
@@ -101,7 +107,8 @@ class MemoryJournal:
             if record.head != after:
                 raise Conflict(session, after=after)
             record.events.extend(events)
-            record.row, record.end = row, None
+            record.row, record.end = _listed(row), None
+            self._note_members(record, row.members)
             return record.head
 
         return self._write(write)
@@ -131,12 +138,43 @@ class MemoryJournal:
         record = self._find(session)
         return Page(first=after + 1, events=record.events[after : after + limit], head=record.head)
 
+    async def joined_by(self, user: UserId) -> list[IndexRow]:
+        self._check_readable()
+        joined = [
+            (record.joined[user], record)
+            for record in self._records.values()
+            if user in record.joined and not record.deleted
+        ]
+        rows = [_listed(record.row) for _, record in sorted(joined, key=lambda pair: pair[0])]
+        return [row for row in rows if row.state in ("active", "paused")]
+
+    async def totals(self) -> Totals:
+        self._check_readable()
+        records = [record for record in self._records.values() if not record.deleted]
+        return Totals(
+            sessions=len(records),
+            active=sum(record.row.state == "active" for record in records),
+            events=sum(record.row.events for record in records),
+            users=len({user for record in records for user in record.joined}),
+        )
+
     async def list(self, query: SessionQuery) -> SessionPage:
         check_query(query)
         self._check_readable()
         found = sorted(self._matching(query), key=_recency, reverse=True)
         rows = [record.row for record in found[: query.limit]]
         return SessionPage(rows=rows, more=len(found) > query.limit)
+
+    def _note_members(self, record: _Record, members: tuple[UserId, ...] | None) -> None:
+        """Remember who takes part, and in which order they joined, over all sessions."""
+        if members is None:
+            return
+        for user in record.joined.keys() - set(members):
+            del record.joined[user]
+        for user in members:
+            if user not in record.joined:
+                self._joins += 1
+                record.joined[user] = self._joins
 
     async def genesis(self, session: SessionId) -> bytes:
         self._check_readable()
@@ -156,7 +194,9 @@ class MemoryJournal:
         if session in self._records:
             raise SessionExists(session)
         key = len(self._records) + 1
-        self._records[session] = _Record(key=key, genesis=new.genesis, row=new.row)
+        record = _Record(key=key, genesis=new.genesis, row=_listed(new.row))
+        self._records[session] = record
+        self._note_members(record, new.row.members)
 
     def _write(self, write: Callable[[], int]) -> Commit:
         commit: Commit = Reply()
@@ -203,6 +243,11 @@ class MemoryJournal:
     def _check_readable(self) -> None:
         if not self._open:
             raise JournalUnavailable("memory:", why="the journal is closed")
+
+
+def _listed(row: IndexRow) -> IndexRow:
+    """`row` as listings show it."""
+    return row if row.members is None else msgspec.structs.replace(row, members=None)
 
 
 def _recency(record: _Record) -> tuple[int, int]:

@@ -24,10 +24,19 @@ from ...actors.ports import (
     SessionId,
     SessionPage,
     SessionQuery,
+    Totals,
+    UserId,
 )
 from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_page, check_query
 from .sqlite_jobs import Append, Create, Delete, Job, Release, Snapshot, Take
-from .sqlite_queries import list_sessions, read_claim, read_genesis, read_page
+from .sqlite_queries import (
+    count_all,
+    list_sessions,
+    read_claim,
+    read_genesis,
+    read_page,
+    sessions_joined_by,
+)
 from .sqlite_schema import Durability
 from .sqlite_store import Store, open_store, open_store_to_read
 
@@ -135,6 +144,12 @@ class SqliteJournal:
     async def read(self, session: SessionId, *, after: int, limit: int) -> Page:
         check_page(after, limit)
         return await self._read(partial(read_page, session=session, after=after, limit=limit))
+
+    async def joined_by(self, user: UserId) -> list[IndexRow]:
+        return await self._read(partial(sessions_joined_by, user=user))
+
+    async def totals(self) -> Totals:
+        return await self._read(count_all)
 
     async def list(self, query: SessionQuery) -> SessionPage:
         check_query(query)

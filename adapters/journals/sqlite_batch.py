@@ -18,7 +18,7 @@ from ...actors.ports import SessionId
 from .sqlite_jobs import Append, columns
 
 _ROWS: Final = 1024
-"""Rows of one statement at most: 12 parameters each, of the 32,766 that SQLite takes."""
+"""Rows of one statement at most: 14 parameters each, of the 32,766 that SQLite takes."""
 
 _Values: TypeAlias = list[tuple[Any, ...]]
 
@@ -41,6 +41,8 @@ class Batch:
             self._first[job.session] = job
         elif before.epoch != job.epoch or before.last != job.after:
             return False
+        else:
+            job = job.with_members_of(before)
         self._last[job.session] = job
         self._events += [(job.session, n, body) for n, body in enumerate(job.events, job.after + 1)]
         return True
@@ -85,8 +87,9 @@ def _update(rows: int) -> str:
     return (
         "UPDATE sessions SET head = column1, end_epoch = NULL, end_position = NULL,"
         " owner = column2, name = column3, state = column4, created_ms = column5,"
-        " updated_ms = column6, participants = column7, messages = column8, turns = column9"
-        f" FROM ({_values(rows, 12)}) WHERE id = column10 AND epoch = column11 AND head = column12"
+        " updated_ms = column6, participants = column7, messages = column8, turns = column9,"
+        " events = column10, members = coalesce(column11, members)"
+        f" FROM ({_values(rows, 14)}) WHERE id = column12 AND epoch = column13 AND head = column14"
     )
 
 

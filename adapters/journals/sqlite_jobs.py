@@ -38,6 +38,13 @@ class Append(msgspec.Struct, frozen=True, gc=False):
     def last(self) -> int:
         return self.after + len(self.events)
 
+    def with_members_of(self, before: Append) -> Append:
+        """This append, whose row also tells what `before` said of the members, if it does not."""
+        if self.row.members is not None or before.row.members is None:
+            return self
+        row = msgspec.structs.replace(self.row, members=before.row.members)
+        return msgspec.structs.replace(self, row=row)
+
     def run(self, db: sqlite3.Connection) -> int:
         """The append by itself; `sqlite_batch` writes many at once."""
         row = self.row
@@ -45,7 +52,8 @@ class Append(msgspec.Struct, frozen=True, gc=False):
         changed = db.execute(
             "UPDATE sessions SET head = ?, end_epoch = NULL, end_position = NULL, owner = ?,"
             " name = ?, state = ?, created_ms = ?, updated_ms = ?, participants = ?,"
-            " messages = ?, turns = ? WHERE id = ? AND epoch = ? AND head = ?",
+            " messages = ?, turns = ?, events = ?, members = coalesce(?, members)"
+            " WHERE id = ? AND epoch = ? AND head = ?",
             (self.last, *columns(row), self.session, self.epoch, self.after),
         ).rowcount
         if not changed:
@@ -122,7 +130,8 @@ class Create(msgspec.Struct, frozen=True, gc=False):
         check_row(self.new.row)
         changed = db.execute(
             "INSERT INTO sessions(id, epoch, head, owner, name, state, created_ms, updated_ms,"
-            " participants, messages, turns) VALUES (?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " participants, messages, turns, events, members)"
+            " VALUES (?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT(id) DO NOTHING",
             (self.session, *columns(self.new.row)),
         ).rowcount
@@ -196,6 +205,8 @@ def columns(row: IndexRow) -> tuple[Any, ...]:
         row.participants,
         row.messages,
         row.turns,
+        row.events,
+        None if row.members is None else msgspec.json.encode(row.members).decode(),
     )
 
 

@@ -13,7 +13,16 @@ from typing import Any, Final
 import msgspec
 
 from ...actors.errors import SessionDamaged, SessionNotFound
-from ...actors.ports import Claim, IndexRow, Page, SessionId, SessionPage, SessionQuery
+from ...actors.ports import (
+    Claim,
+    IndexRow,
+    Page,
+    SessionId,
+    SessionPage,
+    SessionQuery,
+    Totals,
+    UserId,
+)
 from .sqlite_jobs import Taken
 
 _CHUNK: Final = 1000
@@ -72,17 +81,35 @@ def list_sessions(db: sqlite3.Connection, query: SessionQuery) -> SessionPage:
     if query.after is not None:
         where.append("(updated_ms, key) < (?, (SELECT key FROM sessions WHERE id = ?))")
         values += (query.after.updated_ms, query.after.id)
-    rows = _rows(db, " AND ".join(where), (*values, query.limit + 1))
+    source = f"sessions WHERE {' AND '.join(where)} ORDER BY updated_ms DESC, key DESC LIMIT ?"
+    rows = _rows(db, source, (*values, query.limit + 1))
     return SessionPage(rows=rows[: query.limit], more=len(rows) > query.limit)
 
 
-def _rows(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[IndexRow]:
-    fields = IndexRow.__struct_fields__
+def sessions_joined_by(db: sqlite3.Connection, user: UserId) -> list[IndexRow]:
+    """In the order of joining; ended and deleted sessions are left out."""
+    rows = (
+        "members JOIN sessions ON session = key WHERE user = ? AND deleted_ms IS NULL"
+        " AND state IN ('active', 'paused') ORDER BY joined"
+    )
+    return _rows(db, rows, (user,))
+
+
+def count_all(db: sqlite3.Connection) -> Totals:
+    counted = db.execute(
+        "SELECT count(*), coalesce(sum(state = 'active'), 0), coalesce(sum(events), 0),"
+        " (SELECT count(DISTINCT user) FROM members JOIN sessions ON session = key"
+        "  WHERE deleted_ms IS NULL) FROM sessions WHERE deleted_ms IS NULL"
+    ).fetchone()
+    return Totals(sessions=counted[0], active=counted[1], events=counted[2], users=counted[3])
+
+
+def _rows(db: sqlite3.Connection, source: str, values: tuple[Any, ...]) -> list[IndexRow]:
+    fields = [name for name in IndexRow.__struct_fields__ if name != "members"]
     pairs = ", ".join(f"'{name}', {name}" for name in fields)
     (text,) = db.execute(
         f"SELECT json_group_array(json_object({pairs})) FROM ("
-        f" SELECT {', '.join(fields)} FROM sessions WHERE {where}"
-        " ORDER BY updated_ms DESC, key DESC LIMIT ?)",
+        f" SELECT {', '.join(f'sessions.{name}' for name in fields)} FROM {source})",
         values,
     ).fetchone()
     return _ROWS.decode(text)

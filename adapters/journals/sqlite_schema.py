@@ -34,14 +34,35 @@ CREATE TABLE sessions(
     end_epoch INTEGER, end_position INTEGER, deleted_ms INTEGER,
     owner TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,
     created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
-    participants INTEGER NOT NULL, messages INTEGER NOT NULL, turns INTEGER NOT NULL
+    participants INTEGER NOT NULL, messages INTEGER NOT NULL, turns INTEGER NOT NULL,
+    events INTEGER NOT NULL, members TEXT
 );
+CREATE TABLE members(
+    joined INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, session INTEGER NOT NULL,
+    UNIQUE(user, session)
+);
+CREATE INDEX members_session ON members(session);
 CREATE INDEX sessions_recent ON sessions(updated_ms, key) WHERE deleted_ms IS NULL;
 CREATE INDEX sessions_owned ON sessions(owner, updated_ms, key) WHERE deleted_ms IS NULL;
 CREATE TABLE events(session INTEGER NOT NULL, revision INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE UNIQUE INDEX events_revision ON events(session, revision);
 CREATE TABLE snapshots(session INTEGER PRIMARY KEY, revision INTEGER NOT NULL, body BLOB NOT NULL);
 """
+
+# Who takes part is written as a list with the row, and taken apart here, so that an append stays
+# one statement; only a change of members costs anything.
+_TRIGGERS: Final = tuple(
+    f"""CREATE TRIGGER members_{name} {when} BEGIN
+    DELETE FROM members WHERE session = NEW.key
+        AND user NOT IN (SELECT value FROM json_each(NEW.members));
+    INSERT OR IGNORE INTO members(user, session)
+        SELECT value, NEW.key FROM json_each(NEW.members);
+    END"""
+    for name, when in (
+        ("created", "AFTER INSERT ON sessions WHEN NEW.members IS NOT NULL"),
+        ("changed", "AFTER UPDATE OF members ON sessions WHEN NEW.members <> OLD.members"),
+    )
+)
 
 WAL_BYTES: Final = 4 << 20
 """The write-ahead log is copied into the file when it is this large, and cut to it."""
@@ -87,7 +108,7 @@ def connect_read_only(path: Path, *, busy_s: float) -> sqlite3.Connection:
 def prepare(db: sqlite3.Connection) -> None:
     """Make the tables in one transaction, so that a crash leaves all of them or none."""
     db.execute("BEGIN IMMEDIATE")
-    for statement in filter(str.strip, _TABLES.split(";")):
+    for statement in (*filter(str.strip, _TABLES.split(";")), *_TRIGGERS):
         db.execute(statement)
     db.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT,))
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
