@@ -6,11 +6,13 @@ if __name__ != "greenroom":
     raise ImportError(f"this is the package greenroom, imported as {__name__}: install it first")
 
 from .actors.errors import (
+    BadRole,
     CapacityError,
     ConfigError,
     Conflict,
     Fenced,
     GreenroomError,
+    IdempotencyConflict,
     InvalidCursor,
     InvalidInput,
     JoinClosed,
@@ -42,6 +44,7 @@ from .actors.errors import (
     TurnBusy,
     TurnNotFound,
     TurnQueueFull,
+    VersionConflict,
     WouldDeadlock,
     WrongSession,
     WrongState,
@@ -49,19 +52,23 @@ from .actors.errors import (
 from .actors.kernel.reply import Reply
 from .actors.session.answers import (
     CancelReceipt,
+    HistoryPage,
     JoinReceipt,
+    Member,
     Receipt,
     SessionInfo,
+    SessionSnapshot,
     TurnResult,
 )
 from .actors.session.cursor import START
-from .actors.session.live import Gap, Published
+from .actors.session.items import Gap, Published
 from .actors.session.pipeline import Turn
 from .actors.session.state import Settings
 from .actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
 from .supervisor.messages import DrainReport
+from .supervisor.replay import Replay
 from .supervisor.session import Session
 from .supervisor.subscription import Subscription
 
@@ -69,6 +76,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "START",
+    "BadRole",
     "CancelReceipt",
     "CapacityError",
     "Config",
@@ -78,6 +86,8 @@ __all__ = [
     "Fenced",
     "Gap",
     "GreenroomError",
+    "HistoryPage",
+    "IdempotencyConflict",
     "InvalidCursor",
     "InvalidInput",
     "JoinClosed",
@@ -88,6 +98,7 @@ __all__ = [
     "JournalLocked",
     "JournalUnavailable",
     "MailboxClosed",
+    "Member",
     "Message",
     "NoPipeline",
     "NotAllowed",
@@ -101,6 +112,7 @@ __all__ = [
     "Receipt",
     "Refused",
     "Rejected",
+    "Replay",
     "Reply",
     "ReplyTimeout",
     "Runtime",
@@ -114,6 +126,7 @@ __all__ = [
     "SessionInfo",
     "SessionNotFound",
     "SessionParked",
+    "SessionSnapshot",
     "Settings",
     "Subscription",
     "TextDelta",
@@ -125,6 +138,7 @@ __all__ = [
     "TurnNotFound",
     "TurnQueueFull",
     "TurnResult",
+    "VersionConflict",
     "WouldDeadlock",
     "WrongSession",
     "WrongState",

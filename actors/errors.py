@@ -245,13 +245,48 @@ class NotHost(Refused):
 
 
 class NotAllowed(Refused):
-    """The participant's role does not permit this."""
+    """The participant's role does not permit this; `permission` is what it lacks."""
 
     code = "not_allowed"
 
-    def __init__(self, session: str, user: str, role: str) -> None:
-        self.session, self.user, self.role = session, user, role
-        super().__init__(f"{user} is an {role} of session {session} and may only read")
+    def __init__(self, session: str, user: str, role: str, permission: str) -> None:
+        self.session, self.user, self.role, self.permission = session, user, role, permission
+        super().__init__(f"{user}, {role} of session {session}, has no permission to {permission}")
+
+
+class BadRole(Refused):
+    """The session has no such role, or none that may be asked for; `roles` are those it has."""
+
+    code = "bad_role"
+
+    def __init__(self, session: str, role: str, roles: tuple[str, ...]) -> None:
+        self.session, self.role, self.roles = session, role, roles
+        super().__init__(f"session {session} has no role {role} to join in, but {', '.join(roles)}")
+
+
+class VersionConflict(Refused):
+    """Somebody else changed `key` first: it holds `value`, as of revision `version`."""
+
+    code = "conflict"
+
+    def __init__(
+        self, session: str, *, key: str, expected: int, version: int, value: object
+    ) -> None:
+        self.session, self.key = session, key
+        self.expected, self.version, self.value = expected, version, value
+        super().__init__(
+            f"{key} of session {session} was changed at revision {version}, after {expected}"
+        )
+
+
+class IdempotencyConflict(Refused):
+    """The idempotency key was used before, for another command."""
+
+    code = "idempotency_conflict"
+
+    def __init__(self, session: str, key: str) -> None:
+        self.session, self.key = session, key
+        super().__init__(f"key {key} was used in session {session} for another command")
 
 
 class NotPending(Refused):

@@ -14,14 +14,19 @@ from .errors import text_of
 from .kernel.dispatcher import Dispatcher
 from .kernel.reply import Reply
 from .kernel.tally import Tally
-from .session.live import Item
+from .session.items import Item
 
 log = structlog.get_logger()
 
 
-class IteratorSink:
-    """Holds one batch until its reader has pulled all of it, so a slow reader costs no memory.
+HOLD: Final = 64
+"""Items in hand with which an iterator takes no more before its reader has pulled all of them."""
 
+
+class IteratorSink:
+    """Holds the last batches until its reader has pulled them: at most `HOLD` items and a batch.
+
+    A reader that keeps up is handed events without telling the subscriber of each one.
     `next` is for one reader at a time, on the loop or on any other thread.
     """
 
@@ -33,8 +38,11 @@ class IteratorSink:
         self._closed = False
         self._error: Exception | None = None
 
-    def deliver(self, items: Sequence[Item]) -> Awaitable[None]:
-        pulled = self._pulled = Reply(self._dispatcher)
+    def deliver(self, items: Sequence[Item]) -> Awaitable[None] | None:
+        pulled: Reply[None] | None = None
+        if len(self._batch) + len(items) >= HOLD:
+            # There before the items are: a reader on another thread may have them all at once.
+            pulled = self._pulled = Reply(self._dispatcher)
         self._batch.extend(items)
         self._tell_reader()
         return pulled
@@ -56,6 +64,7 @@ class IteratorSink:
         if batch:
             item = batch.popleft()
             if not batch and (pulled := self._pulled) is not None:
+                self._pulled = None
                 pulled.set(None)
             return item
         if not self._closed:
@@ -76,17 +85,22 @@ class IteratorSink:
 class CallbackSink:
     """Calls a function for each item, in order; what it returns is awaited if it can be.
 
-    An exception is logged and counted, and the next item follows.
+    An exception is logged and counted, and the next item follows. `on_failure` hears of the first
+    one only: what it tells of may come back to this very callback.
     """
 
     failures: Final = Tally()
     """How often any callback has raised."""
 
     def __init__(
-        self, callback: Callable[[Item], Any], on_close: Callable[[Exception | None], None]
+        self,
+        callback: Callable[[Item], Any],
+        on_close: Callable[[Exception | None], None],
+        on_failure: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._callback = callback
         self._on_close = on_close
+        self._on_failure: Callable[[str], None] | None = on_failure
         self._closed = False
 
     def deliver(self, items: Sequence[Item]) -> Awaitable[None] | None:
@@ -130,6 +144,9 @@ class CallbackSink:
         CallbackSink.failures.add()
         with suppress(BaseException):  # a log that fails must not keep the reader from the rest
             log.error("subscriber_failed", error=text_of(error), exc_info=error)
+        on_failure, self._on_failure = self._on_failure, None
+        if on_failure is not None:
+            on_failure(text_of(error))
 
 
 def told_to_stop() -> bool:

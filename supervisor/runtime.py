@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.metadata import entry_points
 from types import TracebackType
 from typing import Any, Self
@@ -15,13 +16,23 @@ from ..actors.errors import ConfigError, MailboxClosed, Overloaded, RuntimeClose
 from ..actors.kernel.dispatcher import Dispatcher, LoopDispatcher
 from ..actors.kernel.mailbox import Mailbox
 from ..actors.kernel.reply import Reply
-from ..actors.ports import Clock, Journal, NewSession, Pipeline, SessionId, UserId
+from ..actors.ports import (
+    Clock,
+    IndexRow,
+    Journal,
+    NewSession,
+    Pipeline,
+    SessionId,
+    Totals,
+    UserId,
+)
 from ..actors.session import values
 from ..actors.session.pipeline import as_stream
 from ..actors.session.stage import Stage, Stats
 from ..actors.session.state import Genesis, Settings, State, encode_genesis
 from .config import Config
 from .directory import Directory
+from .logs import LiveLogs
 from .messages import Create, Drain, DrainReport, Wanted
 from .session import Session
 from .supervisor import SupervisorActor
@@ -79,11 +90,14 @@ class Runtime:
         user_name: str | None = None,
         start: bool = True,
         settings: Settings | None = None,
+        context: dict[str, Any] | None = None,
+        memories: Sequence[str] = (),
     ) -> Reply[Session]:
         """Make a session with `user` as its owner and host. The reply: it is durable and on stage.
 
         Without `id` it gets a random one of 128 bits. A session takes messages once it is started;
-        with `start=False` the host starts it later. No event tells of the creation.
+        with `start=False` the host starts it later. No event tells of the creation. `context` and
+        `memories` are what its participants share from the beginning.
 
         Raises InvalidInput. Refused: CapacityError, SessionExists, RuntimeClosed.
         """
@@ -97,8 +111,10 @@ class Runtime:
             created_ms=self._clock.now_ms(),
             started=start,
             settings=settings or Settings(),
+            context=values.plain({} if context is None else context, "context"),
+            memories=[values.name(memory, "memories") for memory in memories],
         )
-        row = State.at_creation(genesis).index_row()
+        row = State.at_creation(genesis).index_row(members=True)
         reply: Reply[Session] = Reply(self.dispatcher, to=self.session)
         self._ask_supervisor(Create(NewSession(genesis=encode_genesis(genesis), row=row)), reply)
         return reply
@@ -132,6 +148,26 @@ class Runtime:
             else:
                 return reply
 
+    async def sessions_of(self, user: UserId) -> list[IndexRow]:
+        """The active and paused sessions that `user` takes part in, in the order of joining."""
+        return await self.journal.joined_by(values.name(user, "user"))
+
+    async def totals(self) -> Totals:
+        """How many sessions, events and users there are, on stage and passivated."""
+        return await self.journal.totals()
+
+    def tell_resident(self, session: SessionId, message: object) -> None:
+        """Tell a session something if it is on stage; otherwise nobody needs to hear it."""
+        box = self._directory.get(session)
+        if box is not None:
+            with suppress(MailboxClosed, Overloaded):
+                box.put(Envelope(message))
+
+    @property
+    def clock(self) -> Clock:
+        """Where this runtime's time comes from."""
+        return self._clock
+
     @property
     def resident(self) -> int:
         """Sessions that hold a slot."""
@@ -163,16 +199,18 @@ class Runtime:
             journal=self.journal,
             supervisor=self._mailbox,
             stream=self._stream,
-            logs={},
             stats=self.stats,
             turn_attempts=config.turn_attempts,
             snapshot_bytes=config.snapshot_bytes,
             mailbox_capacity=config.mailbox_capacity,
-            live_events=config.live_events,
-            live_age_s=config.live_age_s,
         )
         self._stage = stage
-        self._supervisor = SupervisorActor(self._mailbox, stage, self._directory, config)
+        self._logs = LiveLogs(
+            self._clock, max_events=config.live_events, max_age_s=config.live_age_s
+        )
+        self._supervisor = SupervisorActor(
+            self._mailbox, stage, self._logs, self._directory, config
+        )
         self._mailbox.attach(self._supervisor)
         self._phase = "running"
 
@@ -190,8 +228,7 @@ class Runtime:
         report = await reply
         self._phase = "stopped"
         self._mailbox.close(lambda _: RuntimeClosed(self._phase))
-        for live in list(self._stage.logs.values()):
-            live.close(RuntimeClosed(self._phase))
+        self._logs.close(RuntimeClosed(self._phase))
         await self.journal.close()
         if report.handed_back or report.left:
             log.warning("runtime_stopped", handed_back=report.handed_back, left=report.left)

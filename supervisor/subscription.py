@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from ..actors.kernel.reply import Reply
-from ..actors.session.live import Item
+from ..actors.session.items import Item
 from ..actors.sinks import IteratorSink
 from ..actors.subscriber import SubscriberActor
 

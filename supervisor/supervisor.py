@@ -35,6 +35,7 @@ from .config import Config
 from .directory import Directory
 from .drain import Draining
 from .idle import IdleQueue
+from .logs import LiveLogs
 from .messages import (
     Create,
     Drain,
@@ -78,7 +79,12 @@ class SupervisorActor(Actor):
     """
 
     def __init__(
-        self, mailbox: Mailbox, stage: Stage, directory: Directory, config: Config
+        self,
+        mailbox: Mailbox,
+        stage: Stage,
+        logs: LiveLogs,
+        directory: Directory,
+        config: Config,
     ) -> None:
         super().__init__(mailbox=mailbox)
         self.ledger = Ledger(
@@ -86,6 +92,7 @@ class SupervisorActor(Actor):
         )
         self.parked: dict[SessionId, SessionParked] = {}
         self._stage = stage
+        self._logs = logs
         self._directory = directory
         self._config = config
         self._idle = IdleQueue(config.idle_s)
@@ -190,7 +197,7 @@ class SupervisorActor(Actor):
             self._not_admitted(mail, self._capacity_error("per_user", state.owner))
             return
         stage = self._stage
-        place, live, epoch = self._places[session], stage.log_of(session), claimed.epoch
+        place, live, epoch = self._places[session], self._logs.open(session), claimed.epoch
         live.open(
             incarnation=state.incarnation, epoch=epoch, revision=claimed.revision, end=claimed.end
         )
@@ -313,7 +320,7 @@ class SupervisorActor(Actor):
         else:
             self._directory.forget(session, place.box)
             place.box.close(lambda _: error)
-        self._stage.forget_log(session)
+        self._logs.forget(session)
         if place.mail is not None:
             self._refuse(place.mail, error)
         for mail in place.deferred:
@@ -351,7 +358,7 @@ class SupervisorActor(Actor):
         parked = SessionParked(session, restarts=restarts, window_s=window_s, error=error)
         log.error("session_parked", session=session, restarts=restarts, error=error)
         self.parked[session] = parked
-        if (live := self._stage.logs.get(session)) is not None:
+        if (live := self._logs.get(session)) is not None:
             live.close(parked)
         self._stage.stats.parked += 1
         self._close_place(session, parked)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum, auto
-from functools import partial
 from typing import Any, ClassVar, Final, Literal, get_args
 
 import msgspec
@@ -21,51 +20,58 @@ from ..errors import (
     OutcomeUnknown,
     Refused,
     SessionClosed,
-    TurnNotFound,
     text_of,
     without_frames,
 )
 from ..kernel.actor import Actor
 from ..kernel.mailbox import Mail, Mailbox
 from ..kernel.reply import Reply
-from ..subscriber import SubscriberActor
-from .answers import answer, info, result_of
+from .answers import answer
 from .commands import Command, FinishTurn, Record, Recover, Send
+from .desk import QUESTIONS, Desk
 from .events import (
+    Done,
     Durable,
     Entry,
+    Ephemeral,
     Event,
+    Joined,
+    Left,
     MessagePosted,
+    PresenceChanged,
     SessionEnded,
     TextStreamed,
     TurnEnded,
     TurnStarted,
     encode_entry,
 )
+from .idempotency import done, first_answer
 from .live import LiveLog
 from .messages import (
-    AwaitTurn,
     Committed,
     Departed,
     Departure,
-    GetHistory,
-    GetInfo,
+    FlushPresence,
+    Keyed,
     Mode,
     Passivate,
+    Present,
+    ReportFailure,
     Stayed,
-    Subscribe,
 )
 from .outbox import Held, Outbox
 from .pipeline import Turn
+from .presence import Presences
 from .rules import decide
-from .rules.checks import require_member
 from .rules.moment import Moment
 from .stage import Stage
-from .state import State, apply
-from .transcript import own
+from .state import State, apply, remember
 from .turns import TurnOutput, TurnRun
 
 COMMANDS: Final = frozenset(get_args(Command))
+
+MOVES: Final = frozenset({Joined, Left})
+"""Events after which others take part than before."""
 
 
 class Begin(msgspec.Struct, frozen=True):
@@ -113,7 +119,8 @@ class SessionActor(Actor):
         self._live = live
         self._outbox = Outbox(stage, live, mailbox, epoch, self._on_event, unsnapped)
         self._run: TurnRun | None = None
-        self._waiting: dict[int, list[Mail]] | None = None
+        self._desk_made: Desk | None = None
+        self._presences: Presences | None = None
         self._on_settled: Callable[[], None] | None = None
         self._draining = False
 
@@ -152,6 +159,11 @@ class SessionActor(Actor):
         if kind in COMMANDS:
             self.active_s = self._stage.clock.monotonic()
             self._run_command(message, mail.reply_to)
+        elif kind is Keyed:
+            self.active_s = self._stage.clock.monotonic()
+            self._run_command(message.command, mail.reply_to, message.key)
+        elif kind in QUESTIONS:
+            self._desk.ask(self.state, mail)
         elif kind is TurnOutput:
             self._on_output(message)
         elif kind is Committed:
@@ -165,15 +177,17 @@ class SessionActor(Actor):
 
     # --- commands ---
 
-    def _run_command(self, command: Command, reply: Any) -> None:
+    def _run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
         """Decide, journal, fold, and let out what follows when it is durable."""
         stage, state = self._stage, self.state
         stage.stats.commands += 1
         try:
+            if key is not None and (first := first_answer(state, key, command)) is not None:
+                self._outbox.put(Held(reply=reply, answer=first))
+                return
             if type(command) is Send and stage.stream is None:
                 raise NoPipeline(state.id)
-            said = self._run.said if self._run is not None else ()
-            moment = Moment(stage.clock.now_ms(), said, self._holds_turns)
+            moment = Moment(stage.clock.now_ms(), self._said(), self._holds_turns)
             events = decide(state, command, moment)
             bodies = _encode(events, moment.at_ms)
         except Refused as refusal:
@@ -188,12 +202,21 @@ class SessionActor(Actor):
         self._fence(events)
         told = answer(state, command, events)
         if events:
+            if key is not None:
+                bodies[0] = self._remember(done(key, command, told), events[0], moment.at_ms)
             stage.stats.events += len(events)
-            commit = self._outbox.append(bodies, state, after=before)
+            moved = not MOVES.isdisjoint(map(type, events))
+            row = state.index_row(members=moved)
+            commit = self._outbox.append(bodies, row, after=before)
         self._outbox.put(
             Held(events, moment.at_ms, before, commit=commit, reply=reply, answer=told)
         )
         self._outbox.snapshot_if_due(state)
+
+    def _remember(self, record: Done, event: Durable, at_ms: int) -> bytes:
+        """Keep the answer, in the state and with the command's first event."""
+        remember(self.state, record, at_ms)
+        return encode_entry(Entry(at_ms, event, record))
 
     def _fence(self, events: Sequence[Durable]) -> None:
         """Text that became a message is said; a run whose turn has ended is not heard any more."""
@@ -240,9 +263,16 @@ class SessionActor(Actor):
     def _end_turn(self, event: TurnEnded) -> None:
         self.active_s = self._stage.clock.monotonic()
         self._stage.stats.count_turn(event.status)
-        waiting = self._waiting.pop(event.turn, ()) if self._waiting else ()
-        for mail in waiting:
-            self._await_turn(mail)
+        if self._desk_made is not None:
+            self._desk_made.end_turn(self.state, event.turn)
+
+    def _note_presence(self, event: PresenceChanged) -> None:
+        self._desk.presence[event.user] = event
+
+    def _forget_presence(self, event: Left) -> None:
+        if self._presences is not None:
+            self._presences.forget(event.user)
+            self._desk.presence.pop(event.user, None)
 
     def _finish_log(self, _: SessionEnded) -> None:
         self._live.finish()
@@ -259,7 +289,7 @@ class SessionActor(Actor):
             for output in run.take():
                 if isinstance(output, str):
                     run.said.append(output)
-                    self._stream(TextStreamed(run.turn, output))
+                    self._publish_only(TextStreamed(run.turn, output))
                 else:
                     self._run_command(Record(turn=run.turn, output=output), None)
         except Refused as refusal:
@@ -272,53 +302,45 @@ class SessionActor(Actor):
     def _finish(self, turn: int, status: Literal["completed", "failed"], reason: str) -> None:
         self._run_command(FinishTurn(turn=turn, status=status, reason=reason), None)
 
-    def _stream(self, event: TextStreamed) -> None:
-        at_ms = self._stage.clock.now_ms()
-        self._outbox.put(Held((event,), at_ms, self.state.revision))
+    # --- questions and presence ---
 
-    # --- questions ---
+    @property
+    def _desk(self) -> Desk:
+        """Made when the first question comes: most sessions are asked little."""
+        desk = self._desk_made
+        if desk is None:
+            desk = Desk(self._stage, self._live, self._outbox, self._said)
+            self._desk_made = desk
+        return desk
 
-    def _tell(self, mail: Mail, told: object) -> None:
-        """Answer from the state, after whatever the state is ahead of the journal by."""
-        reply = mail.reply_to
-        if isinstance(reply, Reply):
-            self._outbox.put(Held(reply=reply, answer=told))
+    def _said(self) -> Sequence[str]:
+        """What the running turn has said and is in no message yet."""
+        return self._run.said if self._run is not None else ()
 
-    def _await_turn(self, mail: Mail) -> None:
-        turn, state = mail.message.turn, self.state
-        outcome = state.outcomes.get(turn)
-        if outcome is not None:
-            self._tell(mail, result_of(state, turn, outcome))
-        elif not 0 < turn <= state.last_turn or turn < min(state.outcomes, default=0):
-            self._tell(mail, TurnNotFound(state.id, str(turn)))
-        else:
-            if self._waiting is None:
-                self._waiting = {}
-            self._waiting.setdefault(turn, []).append(mail)
-
-    def _get_info(self, mail: Mail) -> None:
-        self._tell(mail, info(self.state))
-
-    def _get_history(self, mail: Mail) -> None:
-        try:
-            require_member(self.state, mail.message.user)
-        except Refused as refusal:
-            self._tell(mail, refusal)
-        else:
-            self._tell(mail, tuple(map(own, self.state.history)))
-
-    def _subscribe(self, mail: Mail) -> None:
-        message, stage = mail.message, self._stage
-        try:
-            require_member(self.state, message.user)
-        except Refused as refusal:
-            self._tell(mail, refusal)
+    def _on_presence(self, mail: Mail) -> None:
+        presence = mail.message.presence
+        if presence.user not in self.state.participants:
             return
-        reader = SubscriberActor(
-            stage.dispatcher, self._live, stage.journal, message.user, message.sink
-        )
-        begin = partial(reader.begin, message.cursor)
-        self._outbox.put(Held(reply=mail.reply_to, answer=reader, then=begin))  # type: ignore[arg-type]
+        if self._presences is None:
+            self._presences = Presences(self._stage.clock, self._ask_to_flush)
+        for change in self._presences.change(presence):
+            self._publish_only(change)
+
+    def _ask_to_flush(self) -> None:
+        self.actor_inbox.signal(FlushPresence())
+
+    def _flush_presence(self, _: Mail) -> None:
+        if self._presences is not None:
+            for change in self._presences.flush():
+                if change.user in self.state.participants:  # who is leaving is not shown after it
+                    self._publish_only(change)
+
+    def _report_failure(self, mail: Mail) -> None:
+        self._publish_only(mail.message.failure)
+
+    def _publish_only(self, event: Ephemeral) -> None:
+        """Publish what is not journaled, after all that was decided before it."""
+        self._outbox.put(Held((event,), self._stage.clock.now_ms(), self.state.revision))
 
     # --- leaving ---
 
@@ -394,10 +416,8 @@ class SessionActor(Actor):
         self.phase = Phase.GONE
         box = self.actor_inbox
         box.detach()
-        for mails in (self._waiting or {}).values():
-            for mail in mails:
-                self._hand_over(mail)
-        self._waiting = None
+        for mail in self._desk_made.take_waiting() if self._desk_made is not None else ():
+            self._hand_over(mail)
         self._stage.supervisor.signal(Departed(self.state.id, how, error))
 
     def _hand_over(self, mail: Mail) -> None:
@@ -419,15 +439,16 @@ class SessionActor(Actor):
 
     _HANDLERS: ClassVar[dict[type, Callable[[SessionActor, Mail], None]]] = {
         Begin: _begin,
-        AwaitTurn: _await_turn,
-        GetInfo: _get_info,
-        GetHistory: _get_history,
-        Subscribe: _subscribe,
+        Present: _on_presence,
+        FlushPresence: _flush_presence,
+        ReportFailure: _report_failure,
         Passivate: _passivate,
     }
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
         TurnStarted: _begin_turn,
         TurnEnded: _end_turn,
+        Left: _forget_presence,
+        PresenceChanged: _note_presence,
         SessionEnded: _finish_log,
     }
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from ..ports import SessionId, UserId
 from .commands import Command, Interrupt, Join, Send
-from .events import Durable, TurnEnded, TurnStatus
-from .state import Lifecycle, Outcome, State, outputs_of
-from .transcript import Message
+from .cursor import Cursor
+from .events import Durable, PresenceChanged, TurnEnded, TurnStatus
+from .items import Published
+from .retention import retained
+from .state import Lifecycle, Outcome, Participant, State, outputs_of
+from .transcript import Line, Message, own
+from .values import copied
 
 Verdict: TypeAlias = Literal["won", "completion_won", "already_ended", "unknown"]
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="receipt"):
     """The command is durable. `revision` is the session's last one after it."""
 
     revision: int
 
 
-class JoinReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class JoinReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="join"):
     """`joined`: a participant in this role now. `pending`: waiting for the host's approval."""
 
     status: Literal["joined", "pending"]
@@ -30,7 +34,7 @@ class JoinReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     revision: int
 
 
-class TurnTicket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class TurnTicket(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="turn"):
     """The turn is accepted and durable. `ahead` turns must end before it starts."""
 
     turn: int
@@ -38,7 +42,7 @@ class TurnTicket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     revision: int
 
 
-class CancelReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class CancelReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="cancel"):
     """Who was first. `won`: this call ended the turn, and nothing more of it will be seen.
 
     `completion_won`: it had completed by itself. `already_ended`: it had ended otherwise.
@@ -47,6 +51,13 @@ class CancelReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     verdict: Verdict
     turn: int | None
+
+
+Answer: TypeAlias = Receipt | JoinReceipt | TurnTicket | CancelReceipt
+"""What a command is answered with."""
+
+encode_answer = msgspec.msgpack.Encoder().encode
+decode_answer = msgspec.msgpack.Decoder(Answer).decode
 
 
 class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,25 +69,88 @@ class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A participant. `acted_ms`: when they last did something; `seen`: revision acknowledged."""
+
+    name: str
+    role: str
+    joined_ms: int
+    acted_ms: int
+    seen: int
+
+
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A session at a glance. Times are UTC milliseconds; `revision` counts its durable events."""
+    """A session at a glance. Times are UTC milliseconds; `revision` counts its durable events.
+
+    `participants` are in the order of joining. `events` is how many the room history retains.
+    """
 
     id: SessionId
     name: str
     state: Lifecycle
     host: UserId
     owner: UserId
-    participants: dict[UserId, str]
+    participants: dict[UserId, Member]
     pending: list[UserId]
     created_ms: int
     updated_ms: int
+    started_ms: int | None
+    ended_ms: int | None
     revision: int
+    events: int
     messages: int
     running_turn: int | None
     queued_turns: list[int]
 
 
-def answer(state: State, command: Command, events: Sequence[Durable]) -> object:
+class SessionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A session's state, and exactly the cursor from which to go on: nothing lies between.
+
+    `versions` are the revisions at which context keys were last changed. `saying` is what the
+    running turn has said and is in no message yet. All of it is a copy.
+    """
+
+    info: SessionInfo
+    context: dict[str, Any]
+    versions: dict[str, int]
+    memories: list[str]
+    presence: dict[UserId, PresenceChanged]
+    transcript: tuple[Line, ...]
+    saying: str
+    cursor: str
+
+    def at(self, cursor: Cursor, presence: dict[UserId, PresenceChanged]) -> SessionSnapshot:
+        """The same with the cursor and the presences of the moment at which it is let out."""
+        return msgspec.structs.replace(self, cursor=str(cursor), presence=dict(presence))
+
+
+class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Room history, oldest first; an event's sequence number is its revision.
+
+    `truncated`: events after the one asked for are no longer retained, the oldest one that is has
+    number `oldest`. `last` is the newest there is. `seen`: what each participant has acknowledged.
+    """
+
+    events: tuple[Published, ...]
+    truncated: bool
+    oldest: int
+    last: int
+    seen: dict[UserId, int]
+
+    def cut(self, oldest: int) -> HistoryPage:
+        """The same page, when the journal holds nothing before `oldest`."""
+        return msgspec.structs.replace(self, truncated=True, oldest=oldest)
+
+    def holding(self, events: tuple[Published, ...]) -> HistoryPage:
+        """The same page with events on it."""
+        return msgspec.structs.replace(self, events=events)
+
+    def acknowledged_by(self, event: Published) -> list[UserId]:
+        """The participants who have acknowledged `event`, in the order of joining."""
+        return [user for user, seen in self.seen.items() if seen >= event.revision]
+
+
+def answer(state: State, command: Command, events: Sequence[Durable]) -> Answer:
     """The answer to `command`, which caused `events`, already folded into `state`."""
     match command:
         case Send():
@@ -111,14 +185,41 @@ def info(state: State) -> SessionInfo:
         state=state.lifecycle,
         host=state.host,
         owner=state.owner,
-        participants={user: member.role for user, member in state.participants.items()},
+        participants={user: _member(member) for user, member in state.participants.items()},
         pending=list(state.pending),
         created_ms=state.created_ms,
         updated_ms=state.updated_ms,
+        started_ms=state.started_ms,
+        ended_ms=state.ended_ms,
         revision=state.revision,
+        events=retained(state),
         messages=state.messages,
         running_turn=state.running.turn if state.running else None,
         queued_turns=[waiting.turn for waiting in state.queued],
+    )
+
+
+def snapshot(state: State, said: Sequence[str]) -> SessionSnapshot:
+    """The whole state, copied out of it; the cursor that belongs to it is not known yet."""
+    return SessionSnapshot(
+        info=info(state),
+        context=copied(state.context),
+        versions=dict(state.versions),
+        memories=list(state.memories),
+        presence={},
+        transcript=tuple(map(own, state.history)),
+        saying="".join(said),
+        cursor="",
+    )
+
+
+def _member(member: Participant) -> Member:
+    return Member(
+        name=member.name,
+        role=member.role,
+        joined_ms=member.joined_ms,
+        acted_ms=member.acted_ms,
+        seen=member.seen,
     )
 
 

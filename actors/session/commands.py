@@ -6,7 +6,7 @@ trusted by the rules.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -43,7 +43,7 @@ class Join(msgspec.Struct, frozen=True, kw_only=True, tag="join"):
 
     user: UserId
     name: str
-    role: Literal["participant", "observer"] = "participant"
+    role: str = "participant"
 
 
 class Approve(msgspec.Struct, frozen=True, kw_only=True, tag="approve"):
@@ -51,6 +51,20 @@ class Approve(msgspec.Struct, frozen=True, kw_only=True, tag="approve"):
 
     by: UserId
     user: UserId
+
+
+class Deny(msgspec.Struct, frozen=True, kw_only=True, tag="deny"):
+    """The host turns down someone who has asked."""
+
+    by: UserId
+    user: UserId
+
+
+class TransferHost(msgspec.Struct, frozen=True, kw_only=True, tag="transfer_host"):
+    """The host hands the session over to another participant, and becomes a participant."""
+
+    by: UserId
+    to: UserId
 
 
 class Leave(msgspec.Struct, frozen=True, kw_only=True, tag="leave"):
@@ -72,6 +86,41 @@ class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send"):
     user: UserId
     text: str
     policy: Policy = "enqueue"
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True, tag="act"):
+    """A participant does something that is no message."""
+
+    user: UserId
+    action: str
+    data: dict[str, Any]
+
+
+class UpdateContext(msgspec.Struct, frozen=True, kw_only=True, tag="update_context"):
+    """A participant writes shared context: `patch` is merged in by RFC 7396.
+
+    `expected`: refused if one of the keys was changed after this revision (or its own one).
+    `if_absent`: keys that are there already are left alone.
+    """
+
+    user: UserId
+    patch: dict[str, Any]
+    expected: int | dict[str, int] | None = None
+    if_absent: bool = False
+
+
+class AddMemory(msgspec.Struct, frozen=True, kw_only=True, tag="add_memory"):
+    """A participant adds a shared memory. One that is there already changes nothing."""
+
+    user: UserId
+    memory: str
+
+
+class Acknowledge(msgspec.Struct, frozen=True, kw_only=True, tag="acknowledge"):
+    """A participant has seen everything up to `revision`."""
+
+    user: UserId
+    revision: int
 
 
 class Interrupt(msgspec.Struct, frozen=True, kw_only=True, tag="interrupt"):
@@ -108,12 +157,18 @@ class Recover(msgspec.Struct, frozen=True, kw_only=True, tag="recover"):
 Command: TypeAlias = (
     Send
     | Post
+    | Act
+    | UpdateContext
+    | AddMemory
+    | Acknowledge
     | Record
     | FinishTurn
     | Interrupt
     | Join
     | Leave
     | Approve
+    | Deny
+    | TransferHost
     | Start
     | Pause
     | Resume

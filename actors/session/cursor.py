@@ -32,6 +32,9 @@ class Cursor(msgspec.Struct, frozen=True, gc=False):
     revision: int
     position: int
 
+    def __repr__(self) -> str:
+        return f"<Cursor {self}>"
+
     def __str__(self) -> str:
         return (
             f"{_PREFIX}.{self.epoch}.{self.revision}.{self.position}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -31,11 +31,19 @@ class SessionEnded(msgspec.Struct, frozen=True, kw_only=True, tag="session.ended
 
 
 class JoinRequested(msgspec.Struct, frozen=True, kw_only=True, tag="participant.requested"):
-    """`user` waits for the host's approval."""
+    """`user` waits for the approval of `host`, who alone hears of it (spec RX14)."""
 
     user: UserId
     name: str
     role: str
+    host: UserId
+
+
+class JoinDenied(msgspec.Struct, frozen=True, kw_only=True, tag="participant.denied"):
+    """The host has turned down the request of `user`; it alone hears of it."""
+
+    user: UserId
+    by: UserId
 
 
 class Joined(msgspec.Struct, frozen=True, kw_only=True, tag="participant.joined"):
@@ -60,6 +68,33 @@ class MessagePosted(msgspec.Struct, frozen=True, kw_only=True, tag="message.post
     """A person spoke, or a pipeline finished saying something."""
 
     message: Message
+
+
+class ActionTaken(msgspec.Struct, frozen=True, kw_only=True, tag="action.taken"):
+    """`data` is as it was given; it cannot override `action`."""
+
+    user: UserId
+    action: str
+    data: dict[str, Any]
+
+
+class ContextUpdated(msgspec.Struct, frozen=True, kw_only=True, tag="context.updated"):
+    """`patch` was merged into the shared context, by RFC 7396."""
+
+    user: UserId
+    patch: dict[str, Any]
+
+
+class MemoryAdded(msgspec.Struct, frozen=True, kw_only=True, tag="memory.added"):
+    user: UserId
+    memory: str
+
+
+class Acknowledged(msgspec.Struct, frozen=True, kw_only=True, tag="event.acknowledged"):
+    """`user` has seen every event up to revision `upto`."""
+
+    user: UserId
+    upto: int
 
 
 class TurnQueued(msgspec.Struct, frozen=True, kw_only=True, tag="turn.queued"):
@@ -103,6 +138,22 @@ class TextStreamed(msgspec.Struct, frozen=True, gc=False, tag="text.streamed"):
     text: str
 
 
+class PresenceChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="presence.changed"):
+    """Where a participant is just now. Ephemeral, and only the newest of a burst is published."""
+
+    user: UserId
+    active: bool = True
+    cursor: str | None = None
+    focus: str | None = None
+
+
+class DeliveryFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="error.delivery"):
+    """A subscriber of `user` has failed to take an event. Ephemeral, once per subscription."""
+
+    user: UserId
+    reason: str
+
+
 Durable: TypeAlias = (
     MessagePosted
     | TurnStarted
@@ -114,6 +165,11 @@ Durable: TypeAlias = (
     | Left
     | HostChanged
     | JoinRequested
+    | JoinDenied
+    | ActionTaken
+    | ContextUpdated
+    | MemoryAdded
+    | Acknowledged
     | SessionStarted
     | SessionPaused
     | SessionResumed
@@ -121,19 +177,60 @@ Durable: TypeAlias = (
 )
 """Journaled with a revision, then published."""
 
-Ephemeral: TypeAlias = TextStreamed
+Ephemeral: TypeAlias = TextStreamed | PresenceChanged | DeliveryFailed
 """Published only, in order with the durable ones."""
 
 Event: TypeAlias = Durable | Ephemeral
 
 DURABLE: Final = frozenset(get_args(Durable))
 
+KINDS: Final = {kind.__struct_config__.tag: kind for kind in get_args(Event)}
+"""The name of each kind of event, as readers filter by it."""
+
+
+def turn_of(event: Event) -> int | None:
+    """The turn that `event` belongs to, if to any."""
+    match event:
+        case TurnQueued(turn=turn) | TurnStarted(turn=turn) | TurnEnded(turn=turn):
+            return turn
+        case TextStreamed(turn=turn) | ToolCalled(call=ToolCall(turn=turn)):
+            return turn
+        case MessagePosted(message=Message(turn=turn)) | ToolReturned(result=ToolResult(turn=turn)):
+            return turn or None
+        case _:
+            return None
+
+
+DIRECTED: Final = frozenset({JoinRequested, JoinDenied})
+"""Kinds of events that have an `addressee`."""
+
+
+def addressee(event: Event) -> UserId | None:
+    """The one participant that `event` is for; None: it is for everybody."""
+    match event:
+        case JoinRequested(host=host) | JoinDenied(by=host):
+            return host
+        case _:
+            return None
+
+
+class Done(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """That a command with an idempotency key was done: its key, a digest of it, its answer."""
+
+    key: str
+    digest: bytes
+    answer: bytes
+
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """A durable event as the journal keeps it: when (UTC milliseconds), and what."""
+    """A durable event as the journal keeps it: when (UTC milliseconds), and what.
+
+    The first event of a command with an idempotency key also keeps what makes its retry safe.
+    """
 
     at_ms: int
     event: Durable
+    done: Done | None = None
 
 
 encode_entry = msgspec.msgpack.Encoder().encode

@@ -3,68 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, Literal, Protocol, TypeAlias
-
-import msgspec
+from typing import Final, Protocol
 
 from ..ports import End, SessionId, UserId
 from .cursor import Cursor
-from .events import DURABLE, Event
+from .events import DIRECTED, Event
+from .items import Lost, Published
 
 MAX_EVENTS: Final = 2048
 MAX_AGE_S: Final = 120.0
-
-
-class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """One event as its readers see it, shared by all of them.
-
-    `revision` is the session's last durable revision as of this event: the event's own, if it is
-    durable. `cursor` names the place after it. `healed` marks an event that was read back from
-    the journal after a gap. `at_ms` is UTC milliseconds.
-    """
-
-    event: Event
-    at_ms: int
-    revision: int
-    epoch: int
-    position: int
-    session: SessionId
-    incarnation: str
-    healed: bool = False
-
-    @property
-    def cursor(self) -> str:
-        """Where to go on after this event."""
-        return str(Cursor(self.session, self.incarnation, self.epoch, self.revision, self.position))
-
-    @property
-    def durable(self) -> bool:
-        """Whether the event is in the journal."""
-        return type(self.event) in DURABLE
-
-
-class Gap(msgspec.Struct, frozen=True, kw_only=True, tag="gap"):
-    """Events between two cursors are no longer to be had one by one.
-
-    `requested` is where the reader stood, `latest` where live reading goes on. With `healed`,
-    every durable event between the two follows, marked so; what is missing is ephemeral.
-    `trimmed`: they were here, and made room for newer ones. `unavailable`: whether they were
-    cannot be told, as the session has been activated anew since.
-    """
-
-    reason: Literal["trimmed", "unavailable"]
-    requested: str
-    latest: str
-    healed: bool
-
-    @property
-    def cursor(self) -> str:
-        """Where to go on after this gap: where the reader stood, until more has been read."""
-        return self.requested
-
-
-Item: TypeAlias = Published | Gap
-"""What a reader gets."""
 
 
 class Reader(Protocol):
@@ -85,6 +32,18 @@ class Reader(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """Whoever keeps a live log, as the log sees it."""
+
+    def filled(self, live: LiveLog) -> None:
+        """The log holds an event, and held none before."""
+        ...
+
+    def deserted(self, live: LiveLog) -> None:
+        """Its last reader has left."""
+        ...
+
+
 class LiveLog:
     """One bounded ring of published events, which all subscribers of a session read.
 
@@ -98,8 +57,10 @@ class LiveLog:
 
     __slots__ = (
         "_asleep",
+        "_keeper",
         "_ring",
         "_spans",
+        "directed_until",
         "finished",
         "incarnation",
         "max_age_s",
@@ -111,16 +72,23 @@ class LiveLog:
     )
 
     def __init__(
-        self, session: SessionId, *, max_events: int = MAX_EVENTS, max_age_s: float = MAX_AGE_S
+        self,
+        session: SessionId,
+        *,
+        max_events: int = MAX_EVENTS,
+        max_age_s: float = MAX_AGE_S,
+        keeper: Keeper | None = None,
     ) -> None:
         self.session = session
         self.incarnation = ""
         self.max_events, self.max_age_s = max_events, max_age_s
         self.revision = 0
         self.next_index = 0
+        self.directed_until = 0  # before this index there may be events for one reader only
         self.finished = False
         self.readers: list[Reader] = []
         self._asleep: list[Reader] = []
+        self._keeper = keeper
         self._ring: deque[tuple[float, Published]] | None = None
         # (epoch, the index at which it began), oldest first.
         self._spans: list[tuple[int, int]] = []
@@ -131,7 +99,7 @@ class LiveLog:
         If the journal holds events that were never published here, an unknown outcome has turned
         out well: every reader is sent past them, and so finds a gap and heals.
         """
-        missed = revision != self.revision
+        missed = revision != self.revision or self.incarnation not in ("", incarnation)
         if missed or not self.readers:
             self._ring = None
             self._spans.clear()
@@ -143,7 +111,7 @@ class LiveLog:
             del self._spans[0]
         if end is not None and not self._spans:
             self._spans.append((end.epoch, self.next_index - end.position))
-        if revision == 0 and not self._spans:
+        if epoch == 1:  # nothing was ever published before, not even what is not journaled
             self._spans.append((0, self.next_index))
         self._spans.append((epoch, self.next_index))
         self.incarnation, self.revision = incarnation, revision
@@ -164,14 +132,22 @@ class LiveLog:
             position = self.next_index - base
         return End(epoch, position)
 
-    def publish(self, event: Event, *, at_ms: int, revision: int, now: float) -> None:
+    @property
+    def newest_s(self) -> float:
+        """When the newest event that is still here was published, in monotonic seconds."""
+        return self._ring[-1][0] if self._ring else float("-inf")
+
+    def publish(self, event: Event, *, at_ms: int, revision: int, now: float) -> Published:
         """Append one event and wake those who wait for it. `now` is monotonic seconds."""
         epoch, base = self._spans[-1]
         ring = self._ring
+        is_first = ring is None
         if ring is None:
             ring = self._ring = deque()
         self.next_index += 1
         self.revision = revision
+        if type(event) in DIRECTED:
+            self.directed_until = self.next_index
         published = Published(
             event=event,
             at_ms=at_ms,
@@ -184,8 +160,15 @@ class LiveLog:
         ring.append((now, published))
         if len(ring) > self.max_events or now - ring[0][0] > self.max_age_s:
             self._trim(now)
+        if is_first and self._keeper is not None:
+            self._keeper.filled(self)
         if self._asleep:
             self._wake_all()
+        return published
+
+    def clear(self) -> None:
+        """Let go of every event: readers that have not had them find a gap."""
+        self._ring = None
 
     def read(self, index: int, limit: int) -> list[Published] | None:
         """Up to `limit` events from `index` on; None if the event at `index` has been trimmed."""
@@ -198,28 +181,35 @@ class LiveLog:
         stop = min(index + limit, self.next_index)
         return [ring[i][1] for i in range(index - first, stop - first)]
 
-    def locate(self, cursor: Cursor) -> int | Literal["trimmed", "unavailable"]:
+    def knows(self, cursor: Cursor) -> bool:
+        """Whether `cursor` was issued by this very session, and not by its future."""
+        if cursor == Cursor(self.session, "", 0, 0, 0):
+            return True
+        return cursor.incarnation == self.incarnation and cursor.revision <= self.revision
+
+    def locate(self, cursor: Cursor) -> int | Lost:
         """The index to read from after `cursor`, or why it cannot be read from here."""
-        if cursor.incarnation not in ("", self.incarnation) or cursor.revision > self.revision:
+        if not self.knows(cursor):
             return "unavailable"
+        if cursor.epoch == 0 and cursor.revision:  # of an event read from the journal
+            return self._index_after(cursor.revision) or "unavailable"
         for epoch, base in reversed(self._spans):
-            if epoch == cursor.epoch and (epoch or not cursor.revision):
-                return self._locate_in(epoch, base + cursor.position)
+            if epoch == cursor.epoch:
+                return self._locate_in(epoch, base + cursor.position, cursor.revision)
         return "unavailable"
+
+    def first_after(self, revision: int) -> int:
+        """The oldest index from which nothing up to `revision` is read once more."""
+        first = self.first_index
+        return first if self._revision_at(first) >= revision else self._index_after(revision)
 
     def cursor_at(self, index: int) -> Cursor:
         """The cursor after which the event at `index` is the next; `index` must be here."""
-        ring = self._ring
-        first = self.first_index
-        if ring and index < self.next_index:
-            following = ring[index - first][1]
-            revision = following.revision - following.durable
-        else:
-            revision = self.revision
         epoch, base = next(
             ((epoch, base) for epoch, base in reversed(self._spans) if base < index),
             self._spans[0],
         )
+        revision = self._revision_at(index)
         return Cursor(self.session, self.incarnation, epoch, revision, index - base)
 
     def sleep(self, reader: Reader) -> None:
@@ -232,6 +222,8 @@ class LiveLog:
             self.readers.remove(reader)
         if reader in self._asleep:
             self._asleep.remove(reader)
+        if not self.readers and self._keeper is not None:
+            self._keeper.deserted(self)
 
     def expel(self, user: UserId) -> None:
         """End every subscription of `user` with what has been published up to now."""
@@ -248,20 +240,43 @@ class LiveLog:
         for reader in list(self.readers):
             reader.close(error)
 
-    def _locate_in(self, epoch: int, index: int) -> int | Literal["trimmed", "unavailable"]:
+    def _locate_in(self, epoch: int, index: int, revision: int) -> int | Lost:
         if index > self._ends_at(epoch):
             return "unavailable"
-        return "trimmed" if index < self.first_index else index
-
-    def _ends_at(self, epoch: int) -> int:
-        """The index after the last event of `epoch`."""
-        later = [base for span, base in self._spans if span > epoch]
-        return later[0] if later else self.next_index
+        if index < self.first_index:
+            return "trimmed"
+        # The evidence: a place is only gone on from if the session stood there as the cursor says.
+        return index if self._revision_at(index) == revision else "unavailable"
 
     def _trim(self, now: float) -> None:
         ring = self._ring
         while ring and (len(ring) > self.max_events or now - ring[0][0] > self.max_age_s):
             ring.popleft()
+
+    def _revision_at(self, index: int) -> int:
+        """The session's last durable revision before the event at `index`, which must be here."""
+        ring = self._ring
+        if not ring or index >= self.next_index:
+            return self.revision
+        following = ring[index - self.first_index][1]
+        return following.revision - following.durable
+
+    def _index_after(self, revision: int) -> int:
+        """The index after the durable event of `revision`; 0 if it is not here."""
+        first = self.first_index
+        return next(
+            (
+                index
+                for index, (_, item) in enumerate(self._ring or (), first + 1)
+                if item.revision == revision and item.durable
+            ),
+            0,
+        )
+
+    def _ends_at(self, epoch: int) -> int:
+        """The index after the last event of `epoch`."""
+        later = [base for span, base in self._spans if span > epoch]
+        return later[0] if later else self.next_index
 
     def _wake_all(self) -> None:
         woken, self._asleep = self._asleep, []

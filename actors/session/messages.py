@@ -7,7 +7,9 @@ from enum import Enum, auto
 import msgspec
 
 from ..ports import SessionId, Sink, UserId
+from .commands import Command
 from .cursor import Cursor
+from .events import DeliveryFailed, PresenceChanged
 
 # --- questions to a session: answered from its state, and no activity ---
 
@@ -22,8 +24,32 @@ class GetInfo(msgspec.Struct, frozen=True):
     """Answered with `SessionInfo`."""
 
 
-class GetHistory(msgspec.Struct, frozen=True):
+class GetTranscript(msgspec.Struct, frozen=True):
     """Answered with the transcript, for a participant."""
+
+    user: UserId
+
+
+class GetHistory(msgspec.Struct, frozen=True):
+    """Answered with a `HistoryPage` of up to `limit` events after revision `since`.
+
+    `oldest`: taken to be retained from there on, as it was when a replay began.
+    """
+
+    user: UserId
+    since: int
+    limit: int
+    oldest: int | None = None
+
+
+class GetSnapshot(msgspec.Struct, frozen=True):
+    """Answered with a `SessionSnapshot`, for a participant."""
+
+    user: UserId
+
+
+class RequireMember(msgspec.Struct, frozen=True):
+    """Answered with None if `user` is a participant, and refused otherwise."""
 
     user: UserId
 
@@ -34,6 +60,36 @@ class Subscribe(msgspec.Struct, frozen=True):
     user: UserId
     sink: Sink
     cursor: Cursor | None
+    kinds: frozenset[type] | None = None
+
+
+# --- told to a session: no activity, no answer ---
+
+
+class Present(msgspec.Struct, frozen=True):
+    """A participant's client says where its user is."""
+
+    presence: PresenceChanged
+
+
+class FlushPresence(msgspec.Struct, frozen=True):
+    """The window in which presences are gathered is over."""
+
+
+class ReportFailure(msgspec.Struct, frozen=True):
+    """A subscriber's callback has failed for the first time."""
+
+    failure: DeliveryFailed
+
+
+# --- a command and its idempotency key ---
+
+
+class Keyed(msgspec.Struct, frozen=True):
+    """Do `command` unless it was done under this key before; then give the first answer."""
+
+    key: str
+    command: Command
 
 
 # --- orders to a session ---

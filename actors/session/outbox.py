@@ -16,12 +16,21 @@ from ..errors import (
 )
 from ..kernel.mailbox import Mailbox
 from ..kernel.reply import Reply
-from ..ports import Commit, SessionId
+from ..ports import Commit, IndexRow, SessionId
 from .events import DURABLE, Event, Left
 from .live import LiveLog
 from .messages import Committed
 from .stage import Stage
 from .state import State, encode_state
+
+
+class Later:
+    """An answer that is made when it is let out, after everything before it has been published."""
+
+    __slots__ = ("make",)
+
+    def __init__(self, make: Callable[[], object]) -> None:
+        self.make = make
 
 
 class Held:
@@ -96,11 +105,11 @@ class Outbox:
         """Whether something waits for a commit."""
         return bool(self._held)
 
-    def append(self, bodies: list[bytes], state: State, *, after: int) -> Commit:
-        """Give encoded events to the journal; `state` has them folded in."""
+    def append(self, bodies: list[bytes], row: IndexRow, *, after: int) -> Commit:
+        """Give encoded events, and what listings show after them, to the journal."""
         self._unsnapped += sum(map(len, bodies))
         commit = self._stage.journal.append(
-            self._session, bodies, epoch=self._epoch, after=after, row=state.index_row()
+            self._session, bodies, epoch=self._epoch, after=after, row=row
         )
         if not commit.done:
             commit.on_done(self._on_done)
@@ -187,10 +196,13 @@ class Outbox:
             self._publish(events, held.at_ms, held.revision)
         reply = held.reply
         if reply is not None:
-            if isinstance(held.answer, GreenroomError):
-                reply.set_error(held.answer)
+            answer = held.answer
+            if type(answer) is Later:
+                answer = answer.make()
+            if isinstance(answer, GreenroomError):
+                reply.set_error(answer)
             else:
-                reply.set(held.answer)
+                reply.set(answer)
         if held.then is not None:
             held.then()
         for event in events:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from ..ports import Pipeline, SessionId, UserId
 from .state import PendingTurn, State, input_of
 from .transcript import Line, Message, own
-from .values import plain
+from .values import copied
 
 
 class Turn:
@@ -29,7 +29,7 @@ class Turn:
         self.id: int = running.turn
         self.attempt: int = running.attempt
         self.user: UserId = running.user
-        self.context: dict[str, Any] = plain(state.context, "context")
+        self.context: dict[str, Any] = copied(state.context)
         # While this turn runs nothing is put before its input, and whatever rewrites a history
         # makes a new list: up to there, this one is frozen and need not be copied.
         self._lines = state.history

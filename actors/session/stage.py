@@ -7,7 +7,6 @@ import msgspec
 from ..kernel.dispatcher import Dispatcher
 from ..kernel.mailbox import Mailbox
 from ..ports import Clock, Journal, SessionId
-from .live import LiveLog
 from .pipeline import Stream
 
 
@@ -35,8 +34,7 @@ class Stats(msgspec.Struct):
 class Stage(msgspec.Struct, kw_only=True):
     """The ports and settings that every session actor of one runtime is given.
 
-    `logs` holds the live log of each resident session, and of each passivated one that still has
-    subscribers. A turn that a crash interrupts is run up to `turn_attempts` times in all.
+    A turn that a crash interrupts is run up to `turn_attempts` times in all.
     `snapshot_bytes`: a snapshot follows when the events since the last one exceed it, and exceed
     that snapshot's own size, so writing snapshots costs a constant share.
     """
@@ -46,28 +44,11 @@ class Stage(msgspec.Struct, kw_only=True):
     journal: Journal
     supervisor: Mailbox
     stream: Stream | None
-    logs: dict[SessionId, LiveLog]
     stats: Stats
     turn_attempts: int
     snapshot_bytes: int
     mailbox_capacity: int
-    live_events: int
-    live_age_s: float
 
     def new_mailbox(self, session: SessionId) -> Mailbox:
         """A mailbox for a session that has none."""
         return Mailbox(self.dispatcher, name=session, capacity=self.mailbox_capacity)
-
-    def log_of(self, session: SessionId) -> LiveLog:
-        """The session's live log, made if there is none."""
-        live = self.logs.get(session)
-        if live is None:
-            live = LiveLog(session, max_events=self.live_events, max_age_s=self.live_age_s)
-            self.logs[session] = live
-        return live
-
-    def forget_log(self, session: SessionId) -> None:
-        """Free the log of a session that has left, unless somebody reads it."""
-        live = self.logs.get(session)
-        if live is not None and not live.readers:
-            del self.logs[session]

@@ -7,14 +7,21 @@ from typing import Any, Final, Literal, TypeAlias, assert_never
 
 import msgspec
 
-from ..errors import SessionDamaged
+from ..errors import ConfigError, SessionDamaged
 from ..ports import Claim, IndexRow, SessionId, UserId
+from . import retention
 from .events import (
+    Acknowledged,
+    ActionTaken,
+    ContextUpdated,
+    Done,
     Durable,
     HostChanged,
+    JoinDenied,
     Joined,
     JoinRequested,
     Left,
+    MemoryAdded,
     MessagePosted,
     SessionEnded,
     SessionPaused,
@@ -28,7 +35,10 @@ from .events import (
     TurnStatus,
     decode_entry,
 )
+from .roles import Roles, check_roles
+from .shared import merged
 from .transcript import Line, Message, ToolCall, ToolResult, own
+from .values import copied
 
 Lifecycle: TypeAlias = Literal["created", "active", "paused", "ended"]
 
@@ -37,12 +47,52 @@ REMEMBERED_TURNS: Final = 32
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How a session admits people and turns; fixed when it is created."""
+    """How a session admits people and turns, and what it retains; fixed when it is created.
+
+    Raises:
+        ConfigError: a value out of range; it names the field.
+        InvalidInput: a role that cannot be defined.
+    """
 
     max_participants: int = 10
+    """Participants, the host and observers among them."""
+
     allow_join: bool = True
+    """Whether anybody may join at all."""
+
     require_approval: bool = False
+    """Whether the host must approve who joins."""
+
+    record_session: bool = True
+    """Whether the room keeps a history for its participants. The journal keeps every event."""
+
+    max_events: int = 1000
+    """Events of room history; one more, and the newest half (rounded up) is kept (spec R27)."""
+
     max_queued_turns: int = 16
+    """Turns that may wait behind the running one."""
+
+    key_ttl_ms: int = 24 * 60 * 60 * 1000
+    """How long an idempotency key is remembered, at least, also across restarts."""
+
+    roles: Roles = {}
+    """Roles of this session's own, beside host, participant and observer: their permissions."""
+
+    def __post_init__(self) -> None:
+        for field in ("max_participants", "max_events"):
+            self._require_int(field, 1)
+        for field in ("max_queued_turns", "key_ttl_ms"):
+            self._require_int(field, 0)
+        # What has another type is written as such, and would not be read back.
+        for field in ("allow_join", "require_approval", "record_session"):
+            if type(getattr(self, field)) is not bool:
+                raise ConfigError(field, getattr(self, field), "True or False")
+        check_roles(self.roles)
+
+    def _require_int(self, field: str, least: int) -> None:
+        value = getattr(self, field)
+        if type(value) is not int or not least <= value < 2**63:
+            raise ConfigError(field, value, f"an integer of 64 bits, at least {least}")
 
 
 class Genesis(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,12 +109,18 @@ class Genesis(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int
     started: bool
     settings: Settings
+    context: dict[str, Any] = {}
+    memories: list[str] = []
 
 
-class Participant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Participant(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
+    """`acted_ms`: when the user last did something. `seen`: the last revision acknowledged."""
+
     name: str
     role: str
     joined_ms: int
+    acted_ms: int
+    seen: int = 0
 
 
 class JoinRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -90,7 +146,9 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     A fold that has gone wrong is thrown away and made anew from the journal, never repaired.
     `history` is ordered as a model must see it: an answer stands in its own turn, even if later
-    turns have begun (spec V16).
+    turns have begun (spec V16). `versions` are the revisions at which context keys last changed.
+    The room retains `retained` events, from revision `oldest` on; those of `uncharged` come on
+    top. `done` are the idempotency keys in use, oldest first, each with when and what for.
     """
 
     id: SessionId
@@ -108,6 +166,12 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
     ended_ms: int | None = None
     pending: dict[UserId, JoinRequest] = {}
     context: dict[str, Any] = {}
+    versions: dict[str, int] = {}
+    memories: dict[str, None] = {}
+    oldest: int = 1
+    retained: int = 0
+    uncharged: list[int] = []
+    done: dict[str, tuple[int, Done]] = {}
     history: list[Line] = []
     messages: int = 0
     last_turn: int = 0
@@ -120,7 +184,7 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
     def at_creation(cls, genesis: Genesis) -> State:
         """The state at revision 0."""
         at_ms = genesis.created_ms
-        host = Participant(name=genesis.owner_name, role="host", joined_ms=at_ms)
+        host = Participant(name=genesis.owner_name, role="host", joined_ms=at_ms, acted_ms=at_ms)
         return cls(
             id=genesis.id,
             incarnation=genesis.incarnation,
@@ -133,10 +197,12 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
             started_ms=at_ms if genesis.started else None,
             settings=genesis.settings,
             participants={genesis.owner: host},
+            context=genesis.context,
+            memories=dict.fromkeys(genesis.memories),
         )
 
-    def index_row(self) -> IndexRow:
-        """What listings show of this state."""
+    def index_row(self, *, members: bool = False) -> IndexRow:
+        """What listings show of this state; with `members` also who takes part."""
         return IndexRow(
             id=self.id,
             owner=self.owner,
@@ -147,6 +213,8 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
             participants=len(self.participants),
             messages=self.messages,
             turns=self.last_turn,
+            events=retention.retained(self),
+            members=tuple(self.participants) if members else None,
         )
 
 
@@ -154,10 +222,12 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
     """Fold one event into `state`. Total: an event that was journaled can be folded."""
     state.revision += 1
     state.updated_ms = at_ms
+    retention.count(state, event)
     match event:
         case MessagePosted(message=message):
             _place(state.history, message)
             state.messages += 1
+            _acted(state, message.author, at_ms)
         case TurnStarted(turn=turn):
             _start_turn(state, event)
         case TurnEnded(turn=turn, status=status, reason=reason):
@@ -173,26 +243,64 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
             state.queued.append(PendingTurn(turn=turn, user=user))
         case Joined(user=user, name=name, role=role):
             state.pending.pop(user, None)
-            state.participants[user] = Participant(name=name, role=role, joined_ms=at_ms)
+            state.participants[user] = Participant(
+                name=name, role=role, joined_ms=at_ms, acted_ms=at_ms
+            )
         case Left(user=user):
             state.participants.pop(user, None)
-        case HostChanged(host=host):
+        case HostChanged(host=host, previous=previous):
             state.host = host
-            heir = state.participants[host]
-            state.participants[host] = msgspec.structs.replace(heir, role="host")
+            state.participants[host].role = "host"
+            if previous in state.participants:
+                state.participants[previous].role = "participant"
+                _acted(state, previous, at_ms)
         case JoinRequested(user=user, name=name, role=role):
             state.pending[user] = JoinRequest(name=name, role=role)
-        case SessionStarted():
+        case JoinDenied(user=user, by=by):
+            state.pending.pop(user, None)
+            _acted(state, by, at_ms)
+        case ActionTaken(user=user):
+            _acted(state, user, at_ms)
+        case ContextUpdated(user=user, patch=patch):
+            state.context = merged(state.context, copied(patch))
+            state.versions.update(dict.fromkeys(patch, state.revision))
+            _acted(state, user, at_ms)
+        case MemoryAdded(user=user, memory=memory):
+            state.memories[memory] = None
+            _acted(state, user, at_ms)
+        case Acknowledged(user=user, upto=upto):
+            state.participants[user].seen = upto
+            _acted(state, user, at_ms)
+        case SessionStarted(by=by):
             state.lifecycle, state.started_ms = "active", at_ms
-        case SessionPaused():
+            _acted(state, by, at_ms)
+        case SessionPaused(by=by):
             state.lifecycle = "paused"
-        case SessionResumed():
+            _acted(state, by, at_ms)
+        case SessionResumed(by=by):
             state.lifecycle = "active"
-        case SessionEnded():
+            _acted(state, by, at_ms)
+        case SessionEnded(by=by):
             state.lifecycle, state.ended_ms = "ended", at_ms
             state.pending.clear()
+            _acted(state, by, at_ms)
         case _:
             assert_never(event)
+
+
+def remember(state: State, done: Done, at_ms: int) -> None:
+    """Keep the answer to a command with an idempotency key; forget those that are too old."""
+    state.done[done.key] = (at_ms, done)
+    for key, (since_ms, _) in list(state.done.items()):
+        if since_ms >= at_ms - state.settings.key_ttl_ms:
+            return
+        del state.done[key]
+
+
+def _acted(state: State, user: UserId | None, at_ms: int) -> None:
+    """Only what a participant does himself is his activity (spec R28, RX14)."""
+    if user is not None and (member := state.participants.get(user)) is not None:
+        member.acted_ms = at_ms
 
 
 def _start_turn(state: State, event: TurnStarted) -> None:
@@ -298,6 +406,8 @@ def fold(state: State, bodies: Iterable[bytes]) -> None:
     for body in bodies:
         entry = decode_entry(body)
         apply(state, entry.event, entry.at_ms)
+        if entry.done is not None:
+            remember(state, entry.done, entry.at_ms)
 
 
 encode_state = msgspec.msgpack.Encoder().encode

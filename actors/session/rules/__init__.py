@@ -8,8 +8,12 @@ if __name__.split(".")[0] != "greenroom":
 from typing import assert_never
 
 from ..commands import (
+    Acknowledge,
+    Act,
+    AddMemory,
     Approve,
     Command,
+    Deny,
     End,
     FinishTurn,
     Interrupt,
@@ -22,10 +26,12 @@ from ..commands import (
     Resume,
     Send,
     Start,
+    TransferHost,
+    UpdateContext,
 )
 from ..events import Durable
 from ..state import State
-from . import rooms, turns
+from . import rooms, shared, turns
 from .moment import Moment
 
 
@@ -42,12 +48,24 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return turns.finish(state, command, moment)
         case Interrupt():
             return turns.interrupt(state, command, moment)
+        case Act():
+            return shared.act(state, command)
+        case UpdateContext():
+            return shared.update_context(state, command)
+        case AddMemory():
+            return shared.add_memory(state, command)
+        case Acknowledge():
+            return rooms.acknowledge(state, command)
         case Join():
             return rooms.join(state, command)
         case Leave():
             return rooms.leave(state, command, moment)
         case Approve():
             return rooms.approve(state, command)
+        case Deny():
+            return rooms.deny(state, command)
+        case TransferHost():
+            return rooms.transfer(state, command)
         case Start():
             return rooms.start(state, command)
         case Pause():

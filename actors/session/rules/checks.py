@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from ...errors import NotAllowed, NotHost, NotMember, SessionEnded, WrongState
 from ...ports import UserId
+from ..roles import Permission, permissions
 from ..state import Participant, State
-
-WRITERS: Final = frozenset({"host", "participant"})
-"""Roles that may speak and interrupt; observers read."""
 
 
 def require_state(state: State, *allowed: str) -> None:
@@ -29,11 +25,11 @@ def require_member(state: State, user: UserId) -> Participant:
     return member
 
 
-def require_writer(state: State, user: UserId) -> None:
-    """Refuse unless `user` is a participant whose role may write."""
-    member = require_member(state, user)
-    if member.role not in WRITERS:
-        raise NotAllowed(state.id, user, member.role)
+def require(state: State, user: UserId, permission: Permission) -> None:
+    """Refuse unless `user` is a participant whose role has `permission`."""
+    role = require_member(state, user).role
+    if permission not in permissions(role, state.settings.roles):
+        raise NotAllowed(state.id, user, role, permission)
 
 
 def require_host(state: State, user: UserId) -> None:

@@ -20,19 +20,19 @@ from ..events import (
 )
 from ..state import State, outputs_of
 from ..transcript import Message, ToolCall, ToolResult
-from .checks import require_state, require_writer
+from .checks import require, require_state
 from .moment import Moment
 
 
 def post(state: State, command: Post, moment: Moment) -> tuple[Durable, ...]:
-    require_writer(state, command.user)
+    require(state, command.user, "speak")
     require_state(state, "active")
     return (_posted(command, 0, moment),)
 
 
 def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
     """Post the message, and start its turn or queue it, as its policy says."""
-    require_writer(state, command.user)
+    require(state, command.user, "speak")
     require_state(state, "active")
     turn = state.last_turn + 1
     posted = _posted(command, turn, moment)
@@ -59,7 +59,7 @@ def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
 
 def interrupt(state: State, command: Interrupt, moment: Moment) -> tuple[Durable, ...]:
     """End a running or queued turn as cancelled; nothing, if there is no such turn any more."""
-    require_writer(state, command.user)
+    require(state, command.user, "interrupt")
     reason = f"by {command.user}"
     running = state.running
     if running is not None and command.turn in (None, running.turn):

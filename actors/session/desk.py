@@ -1,0 +1,187 @@
+"""Where questions about a session are answered: from its state, and after what it follows from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+from ..errors import GreenroomError, JournalUnavailable, Refused, TurnNotFound, text_of
+from ..kernel.mailbox import Mail
+from ..kernel.reply import Reply
+from ..subscriber import SubscriberActor
+from .answers import HistoryPage, info, result_of, snapshot
+from .events import PresenceChanged, addressee
+from .items import Published, stored
+from .live import LiveLog
+from .messages import (
+    AwaitTurn,
+    GetHistory,
+    GetInfo,
+    GetSnapshot,
+    GetTranscript,
+    RequireMember,
+    Subscribe,
+)
+from .outbox import Held, Later, Outbox
+from .rules.checks import require_member
+from .stage import Stage
+from .state import State
+from .transcript import own
+
+
+class Desk:
+    """Answers the questions of one activation. Asking is no activity, and changes nothing.
+
+    An answer is let out after whatever its state is ahead of the journal by (promise P7).
+    """
+
+    def __init__(
+        self, stage: Stage, live: LiveLog, outbox: Outbox, said: Callable[[], Sequence[str]]
+    ) -> None:
+        self.presence: dict[str, PresenceChanged] = {}  # as last published
+        self._stage = stage
+        self._live = live
+        self._outbox = outbox
+        self._said = said  # by the running turn, and in no message yet
+        self._waiting: dict[int, list[Mail]] = {}
+        self._reading: set[asyncio.Task[None]] = set()
+
+    def ask(self, state: State, mail: Mail) -> None:
+        """Answer a question, now or when there is an answer."""
+        try:
+            self._HANDLERS[type(mail.message)](self, state, mail)
+        except Refused as refusal:
+            self._tell(mail, refusal)
+
+    def end_turn(self, state: State, turn: int) -> None:
+        """Answer those who wait for `turn`, which has ended."""
+        for mail in self._waiting.pop(turn, ()):
+            self.ask(state, mail)
+
+    def take_waiting(self) -> list[Mail]:
+        """The questions that have no answer yet, for the next activation."""
+        mails = [mail for waiting in self._waiting.values() for mail in waiting]
+        self._waiting.clear()
+        return mails
+
+    def _tell(self, mail: Mail, answer: object) -> None:
+        if isinstance(mail.reply_to, Reply):
+            self._outbox.put(Held(reply=mail.reply_to, answer=answer))
+
+    def _await_turn(self, state: State, mail: Mail) -> None:
+        turn = mail.message.turn
+        outcome = state.outcomes.get(turn)
+        if outcome is not None:
+            self._tell(mail, result_of(state, turn, outcome))
+        elif not 0 < turn <= state.last_turn or turn < min(state.outcomes, default=0):
+            raise TurnNotFound(state.id, str(turn))
+        else:
+            self._waiting.setdefault(turn, []).append(mail)
+
+    def _get_info(self, state: State, mail: Mail) -> None:
+        self._tell(mail, info(state))
+
+    def _require_member(self, state: State, mail: Mail) -> None:
+        require_member(state, mail.message.user)
+        self._tell(mail, None)
+
+    def _get_transcript(self, state: State, mail: Mail) -> None:
+        require_member(state, mail.message.user)
+        self._tell(mail, tuple(map(own, state.history)))
+
+    def _get_snapshot(self, state: State, mail: Mail) -> None:
+        """The state of now, and the cursor and presences of when all of it has been published."""
+        require_member(state, mail.message.user)
+        live, view = self._live, snapshot(state, self._said())
+        self._tell(mail, Later(lambda: view.at(live.cursor_at(live.next_index), self.presence)))
+
+    def _get_history(self, state: State, mail: Mail) -> None:
+        """Read the page when all that it may tell of is durable, and beside the mailbox."""
+        require_member(state, mail.message.user)
+        frame, incarnation = _frame(state, mail.message), state.incarnation
+        durable: Reply[object] = Reply()
+        durable.on_done(lambda done: self._read_history(mail, frame, incarnation, done.error))
+        self._outbox.put(Held(reply=durable))
+
+    def _read_history(
+        self, mail: Mail, frame: HistoryPage, incarnation: str, error: BaseException | None
+    ) -> None:
+        reply: Any = mail.reply_to
+        if error is not None:
+            reply.set_error(error)
+            return
+        work = self._answer_history(reply, mail.message, frame, incarnation)
+        task = asyncio.get_running_loop().create_task(work)
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+
+    async def _answer_history(
+        self, reply: Reply[HistoryPage], asked: GetHistory, frame: HistoryPage, incarnation: str
+    ) -> None:
+        try:
+            reply.set(await self._fill(frame, asked, incarnation))
+        except GreenroomError as error:
+            reply.set_error(error)
+        except Exception as error:
+            reply.set_error(JournalUnavailable(self._live.session, why=text_of(error)))
+
+    async def _fill(self, frame: HistoryPage, asked: GetHistory, incarnation: str) -> HistoryPage:
+        """Read on until the page is full: events that are for somebody else are left out."""
+        session, events = self._live.session, list[Published]()
+        after = max(asked.since, frame.oldest - 1)
+        while (limit := min(asked.limit - len(events), frame.last - after)) > 0:
+            page = await self._stage.journal.read(session, after=after, limit=limit)
+            if not page.events:
+                break
+            if page.first > after + 1:
+                frame = frame.cut(page.first)
+            for revision, body in enumerate(page.events, page.first):
+                event = stored(body, revision, session, incarnation, healed=False)
+                if addressee(event.event) in (None, asked.user):
+                    events.append(event)
+            after = page.first + len(page.events) - 1
+        return frame.holding(tuple(events))
+
+    def _subscribe(self, state: State, mail: Mail) -> None:
+        message, stage = mail.message, self._stage
+        require_member(state, message.user)
+        reader = SubscriberActor(
+            stage.dispatcher,
+            self._live,
+            stage.journal,
+            message.user,
+            message.sink,
+            message.kinds,
+        )
+        begin = partial(reader.begin, message.cursor)
+        reply: Any = mail.reply_to
+        self._outbox.put(Held(reply=reply, answer=reader, then=begin))
+
+    _HANDLERS: ClassVar[dict[type, Callable[[Desk, State, Mail], None]]] = {
+        AwaitTurn: _await_turn,
+        GetInfo: _get_info,
+        GetTranscript: _get_transcript,
+        GetHistory: _get_history,
+        GetSnapshot: _get_snapshot,
+        RequireMember: _require_member,
+        Subscribe: _subscribe,
+    }
+
+
+QUESTIONS = frozenset(Desk._HANDLERS)
+
+
+def _frame(state: State, asked: GetHistory) -> HistoryPage:
+    """An empty page: what is retained, and whether that begins later than was asked for."""
+    oldest = asked.oldest or state.oldest
+    if not state.settings.record_session:
+        oldest = state.revision + 1
+    return HistoryPage(
+        events=(),
+        truncated=asked.since < oldest - 1,
+        oldest=oldest,
+        last=state.revision,
+        seen={user: member.seen for user, member in state.participants.items()},
+    )

@@ -1,0 +1,42 @@
+"""Roles: named sets of permissions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias, get_args
+
+from ..errors import InvalidInput
+from .values import name
+
+Permission: TypeAlias = Literal["speak", "act", "share", "interrupt"]
+"""speak: post and send. act: take actions. share: write shared context and memories.
+interrupt: cancel turns. Everybody who takes part may read; only the host governs."""
+
+PERMISSIONS: Final = frozenset(get_args(Permission))
+
+ROLES: Final[Mapping[str, frozenset[str]]] = {
+    "host": PERMISSIONS,
+    "participant": PERMISSIONS,
+    "observer": frozenset(),
+}
+"""The roles every session has. A session may define others, not change these."""
+
+Roles: TypeAlias = dict[str, list[Permission]]
+
+
+def permissions(role: str, defined: Roles) -> frozenset[str]:
+    """What `role` may do in a session that has `defined` roles of its own."""
+    known = ROLES.get(role)
+    return frozenset(defined.get(role, ())) if known is None else known
+
+
+def check_roles(defined: Roles) -> None:
+    """Refuse definitions that redefine a standing role or name unknown permissions."""
+    for role, granted in defined.items():
+        name(role, "role")
+        if role in ROLES:
+            raise InvalidInput("role", role, f"another name than {', '.join(ROLES)}")
+        unknown = set(granted) - PERMISSIONS
+        if unknown:
+            limit = f"of {', '.join(sorted(PERMISSIONS))}"
+            raise InvalidInput(f"permissions of role {role}", sorted(unknown), limit)
