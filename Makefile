@@ -31,10 +31,12 @@ check: $(DEV) .dev/greenroom
 bench-smoke: $(DEV)
 	$(BIN)/python tests/bench/kernel.py --smoke
 	$(BIN)/python tests/bench/density.py --smoke
+	$(BIN)/python tests/bench/fanout.py --smoke
 
 bench: $(DEV)
 	$(BIN)/python tests/bench/kernel.py
 	$(BIN)/python tests/bench/density.py
+	$(BIN)/python tests/bench/fanout.py
 
 clean:
 	rm -rf $(VENV) .run .dev/greenroom build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

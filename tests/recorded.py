@@ -63,6 +63,7 @@ async def host(
     pipeline: Any = None,
     sessions: int = 200,
     rate: float = 0.0,
+    rooms: int = 1,
     **settings: Any,
 ) -> tuple[Counters, greenroom.Runtime]:
     """Host dialogues on a runtime that is started and stopped for it."""
@@ -75,7 +76,7 @@ async def host(
         pipeline or Transcripts(shown), journal=journal or MemoryJournal(), **settings
     )
     async with runtime:
-        driver = Driver(runtime, sessions=sessions, users=7, pace=Pace(rate))
+        driver = Driver(runtime, sessions=sessions, users=7, rooms=rooms, pace=Pace(rate))
         await driver.run(shown)
     return driver.counters, runtime
 

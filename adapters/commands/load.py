@@ -46,6 +46,9 @@ class Options:
     sessions: Annotated[int, Parameter(help="Dialogues under way at once.", validator=_ONE)] = 200
     journal: JournalUrl = DEFAULT
     users: Annotated[int, Parameter(help="Users who own them.", validator=_ONE)] = 100
+    rooms: Annotated[
+        int, Parameter(help="People who take part in each session.", validator=_ONE)
+    ] = 1
     rate: Annotated[
         float, Parameter(help="Messages a second at most; 0: no bound.", validator=Number(gte=0))
     ] = 0.0
@@ -116,7 +119,13 @@ async def _host(
     pipeline = Transcripts(dialogues)
     async with Runtime(pipeline, journal=journal, config=options.config()) as runtime:
         pace = Pace(options.rate)
-        driver = Driver(runtime, sessions=options.sessions, users=options.users, pace=pace)
+        driver = Driver(
+            runtime,
+            sessions=options.sessions,
+            users=options.users,
+            rooms=options.rooms,
+            pace=pace,
+        )
         began = loop.time()
         async with display(lambda: _progress(runtime, driver, len(dialogues)), sys.stderr):
             number = await until_signal(driver.run(dialogues))

@@ -16,8 +16,10 @@ from .report import Counters
 class Driver:
     """Hosts dialogues, `sessions` of them under way at once.
 
-    Dialogue k of the file belongs to user k modulo `users`. `pace` bounds the messages sent over
-    all sessions. A dialogue that fails is counted in `counters`, and the others go on.
+    Dialogue k of the file belongs to user k modulo `users`, and `rooms` people take part in each:
+    the others join, leave, lose their connections and resume with their cursors. `pace` bounds the
+    messages sent over all sessions. A dialogue that fails is counted in `counters`, and the others
+    go on.
     """
 
     def __init__(
@@ -26,6 +28,7 @@ class Driver:
         *,
         sessions: int = 200,
         users: int = 100,
+        rooms: int = 1,
         pace: Pace | None = None,
         counters: Counters | None = None,
     ) -> None:
@@ -33,6 +36,7 @@ class Driver:
         self._runtime = runtime
         self._sessions = sessions
         self._users = users
+        self._guests = rooms - 1
         self._pace = pace or Pace()
 
     async def run(self, dialogues: Sequence[Dialogue]) -> None:
@@ -47,7 +51,9 @@ class Driver:
         for index, dialogue in waiting:
             owner = f"user-{index % self._users}"
             try:
-                await Player(self._runtime, dialogue, owner, self._pace, counters).play()
+                await Player(
+                    self._runtime, dialogue, owner, self._pace, counters, guests=self._guests
+                ).play()
             except GreenroomError as error:
                 counters.add_error(f"{dialogue.dialogue_id}: {error}")
             else:

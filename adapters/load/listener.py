@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...actors.errors import SessionClosed
 from ...actors.session.events import TextStreamed, TurnEnded, TurnStarted
-from ...actors.session.live import Gap
+from ...actors.session.items import Gap
 from ...supervisor.subscription import Subscription
 from .report import Counters
 

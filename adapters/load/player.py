@@ -19,7 +19,7 @@ from ...actors.errors import (
 from ...actors.kernel.reply import Reply
 from ...actors.ports import UserId
 from ...actors.session.answers import TurnResult
-from ...actors.session.state import is_input
+from ...actors.session.state import Settings, is_input
 from ...actors.session.transcript import Line
 from ...supervisor.runtime import Runtime
 from ...supervisor.session import Session, Turn
@@ -27,6 +27,7 @@ from .dataset import Dialogue
 from .listener import Listener
 from .pace import Pace
 from .report import Counters
+from .room import Room
 
 PATIENCE: Final = 300
 """Refusals in a row for want of room, without a turn between them: the dialogue is given up."""
@@ -54,10 +55,18 @@ class Player:
     It looks at what the session has before it says anything, so that it goes on from a run that
     was killed, or from an outcome that is unknown, and says nothing twice. `place` is the exchange
     it is in, from 0. A new session is given to `owner`; one that is there already keeps its own.
+    With `guests` it is one of several people in the room, who say some of its lines.
     """
 
     def __init__(
-        self, runtime: Runtime, dialogue: Dialogue, owner: UserId, pace: Pace, counters: Counters
+        self,
+        runtime: Runtime,
+        dialogue: Dialogue,
+        owner: UserId,
+        pace: Pace,
+        counters: Counters,
+        *,
+        guests: int = 0,
     ) -> None:
         self.place = 0
         self._runtime = runtime
@@ -65,7 +74,9 @@ class Player:
         self._user = owner
         self._pace = pace
         self._counters = counters
+        self._guests = guests
         self._session: Session | None = None
+        self._room: Room | None = None
 
     async def play(self) -> None:
         """Play to the end; what is refused for now is tried again.
@@ -91,13 +102,31 @@ class Player:
             # Queued in this order: the events that are read begin where the history ends.
             listener = Listener(session.id, events, self._counters)
             self.place = await self._catch_up(session)
+            if self.place < self._dialogue.exchanges:
+                await self._in_company(session, listener)
+
+    async def _in_company(self, session: Session, listener: Listener) -> None:
+        """Play what is left, with the guests."""
+        if self._room is None:
+            self._room = Room(session, self._guests, self._counters)
+        room = self._room
+        try:
+            await room.open()
             while self.place < self._dialogue.exchanges:
-                await self._exchange(session, listener)
+                await self._exchange(session, listener, room.speaker(self.place, self._user))
                 self.place += 1
+                await room.after(self.place)
+            await room.close()
+        finally:
+            room.hang_up()
 
     async def _create_or_find(self) -> Session:
         try:
-            session = await self._runtime.create(self._user, id=self._dialogue.dialogue_id)
+            session = await self._runtime.create(
+                self._user,
+                id=self._dialogue.dialogue_id,
+                settings=Settings(max_participants=max(10, self._guests + 1)),
+            )
         except SessionExists:
             session = self._runtime.session(self._dialogue.dialogue_id)
             self._user = (await session.info()).owner
@@ -108,18 +137,18 @@ class Player:
 
     async def _catch_up(self, session: Session) -> int:
         """How many exchanges the session has. The last one may have been under way until now."""
-        history = await session.history(self._user)
+        history = await session.transcript(self._user)
         said = [line for line in history if is_input(line)]
         if said:
             self._check_history(said)
             self._check_result(await session.result(said[-1].turn))
         return len(said)
 
-    async def _exchange(self, session: Session, listener: Listener) -> None:
+    async def _exchange(self, session: Session, listener: Listener, speaker: UserId) -> None:
         """Say the next thing, and hear it answered."""
         loop, counters = asyncio.get_running_loop(), self._counters
         due = await self._pace.start()
-        turn = await session.send(self._user, self._dialogue.input(self.place))
+        turn = await session.send(speaker, self._dialogue.input(self.place))
         counters.ack.add(loop.time() - due)
         result = turn.result()
         heard = await _hear(listener, turn, result)

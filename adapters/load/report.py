@@ -26,6 +26,9 @@ class Counters:
         self.deltas = 0
         self.gaps = 0
         self.heard = 0
+        self.joins = 0
+        self.leaves = 0
+        self.reconnects = 0
         self.retries = 0
         self.errors = 0
         self.error_texts: list[str] = []
@@ -50,6 +53,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ack: from when a message was due to when it was acknowledged as durable.
     turn: from when a message was due to when the subscriber had the end of its turn.
     passivated, woken: sessions that left the stage while the load ran, and that came back.
+    joins, leaves, reconnects: of the other participants, each of whom was checked to hear every
+        durable event once and in order while it took part.
     retries: what was tried again after a refusal such as CapacityError.
     errors: dialogues given up; the first few with their text.
     journal_bytes: the store's files after it was closed; None if it has none.
@@ -73,6 +78,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     passivated: int
     woken: int
     gaps: int
+    joins: int
+    leaves: int
+    reconnects: int
     retries: int
     errors: int
     error_texts: list[str]
@@ -110,6 +118,9 @@ def report(counters: Counters, stats: Stats, *, seconds: float) -> Report:
         passivated=stats.passivated,
         woken=stats.activated - counters.created - stats.restarted,
         gaps=counters.gaps,
+        joins=counters.joins,
+        leaves=counters.leaves,
+        reconnects=counters.reconnects,
         retries=counters.retries,
         errors=counters.errors,
         error_texts=list(counters.error_texts),
@@ -140,6 +151,9 @@ def summary(report: Report) -> list[tuple[str, str]]:
         ("journal", _mib(report.journal_bytes)),
         ("peak memory", _mib(report.peak_rss_bytes)),
     ]
+    if report.joins:
+        came = f"{report.joins:,} joined, {report.leaves:,} left, {report.reconnects:,} came back"
+        rows.insert(6, ("guests", came))
     if report.verdict is not None:
         rows.append(("verified", str(report.verdict)))
     return rows
