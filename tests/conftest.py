@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 import structlog
 
+from greenroom.actors.ports import Journal
+from greenroom.adapters.journals.memory import MemoryJournal
+from greenroom.adapters.journals.sqlite import SqliteJournal
+
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Journal]:
+    """Opens the same journal each time, for tests that leave a runtime and come back."""
+    if request.param == "sqlite":
+        return lambda: SqliteJournal(tmp_path / "store.db", durability="process")
+    journal = MemoryJournal()
+    return lambda: journal

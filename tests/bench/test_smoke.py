@@ -29,6 +29,13 @@ ROWS = {
         "resident idle session, ten messages",
         "create a session",
     ],
+    "fanout": [
+        "delivered, one event at a time",
+        "delivered, in bursts",
+        "publisher, one event at a time",
+        "publisher, in bursts",
+        "heap grown while some have stalled",
+    ],
 }
 
 

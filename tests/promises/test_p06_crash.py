@@ -43,7 +43,7 @@ def test_p06_a_crash_loses_only_the_command_in_hand() -> None:
                 await replies[1]
             assert await replies[2]
             assert await replies[3]
-            assert texts(await session.history("ann")) == ["one", "two", "three"]
+            assert texts(await session.transcript("ann")) == ["one", "two", "three"]
             assert runtime.stats.restarted == 1
 
     play(scene)

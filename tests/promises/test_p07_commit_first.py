@@ -39,7 +39,7 @@ def test_p07_a_question_waits_for_what_its_answer_tells() -> None:
             journal.holding = True
 
             session.post("ann", "one")
-            history, info = session.history("ann"), session.info()
+            history, info = session.transcript("ann"), session.info()
             refused = session.join("ann")
             await settle()
             assert not any(reply.done for reply in (history, info, refused))
@@ -109,7 +109,7 @@ def test_p07_after_a_failed_commit_everything_not_durable_is_void() -> None:
             for reply in void:
                 with pytest.raises(greenroom.OutcomeUnknown):
                     await reply
-            assert texts(await session.history("ann")) == ["kept"]
+            assert texts(await session.transcript("ann")) == ["kept"]
             await session.post("ann", "three")
             seen = await take(events, 2)
             assert [item.event.message.text for item in seen] == ["kept", "three"]

@@ -31,7 +31,7 @@ def test_p09_what_turns_out_to_be_written_is_found_and_published_after_a_gap() -
             with pytest.raises(greenroom.OutcomeUnknown):
                 await next_one
             await session.post("ann", "three")
-            said = texts(await session.history("ann"))
+            said = texts(await session.transcript("ann"))
             assert said[0] == "one"
             assert said[-1] == "three"
             gap, *items = await take(events, 1 + len(said))

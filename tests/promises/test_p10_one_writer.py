@@ -25,7 +25,7 @@ def test_p10_an_older_epoch_is_fenced_out() -> None:
             with pytest.raises(greenroom.SessionClosed):
                 await fenced
             said = ["from the old one", "from the new one"]
-            assert texts(await fresh.history("ann")) == said
+            assert texts(await fresh.transcript("ann")) == said
             await new.stop()
             await journal.open()
 
@@ -47,7 +47,7 @@ def test_p10_output_of_an_older_activation_is_not_listened_to() -> None:
 
             assert (await session.result(2)).text == "in time"
             assert (await session.result(1)).status == "superseded"
-            assert texts(await session.history("ann")) == ["first", "second", "in time"]
+            assert texts(await session.transcript("ann")) == ["first", "second", "in time"]
 
     play(scene)
 
@@ -82,6 +82,6 @@ def test_p10_a_pipeline_that_ignores_its_cancellation_can_never_write() -> None:
             await (await session.send("ann", "again")).result()
 
             assert receipt.verdict == "won"
-            assert texts(await session.history("ann")) == ["hello", "before ", "again", "heard"]
+            assert texts(await session.transcript("ann")) == ["hello", "before ", "again", "heard"]
 
     play(scene)

@@ -20,7 +20,7 @@ def test_p11_a_passivated_session_wakes_on_its_next_message_as_it_was() -> None:
             await session.post("ann", "two")
 
             assert runtime.resident == 1
-            assert texts(await session.history("bob")) == ["one", "two"]
+            assert texts(await session.transcript("bob")) == ["one", "two"]
             assert (runtime.stats.passivated, runtime.stats.activated) == (1, 2)
 
     play(scene)
@@ -42,7 +42,7 @@ def test_p11_mail_that_comes_while_it_leaves_is_kept_in_order() -> None:
 
             revisions = [(await reply).revision for reply in replies]
             assert revisions == [2, 3, 4]
-            assert texts(await session.history("ann")) == ["zero", "one", "two", "three"]
+            assert texts(await session.transcript("ann")) == ["zero", "one", "two", "three"]
             assert runtime.resident == 1
 
     play(scene)

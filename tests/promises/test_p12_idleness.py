@@ -33,7 +33,7 @@ def test_p12_a_command_counts_and_a_question_does_not() -> None:
             await clock.advance(40.0)
             assert runtime.resident == 1
             await session.info()
-            await session.history("ann")
+            await session.transcript("ann")
             events = session.events("ann")
             await clock.advance(20.1)
 

@@ -17,7 +17,8 @@ from hypothesis.stateful import (
 from greenroom.actors.ports import End
 from greenroom.actors.session.cursor import START, Cursor, parse
 from greenroom.actors.session.events import Event, SessionPaused, TextStreamed
-from greenroom.actors.session.live import LiveLog, Published
+from greenroom.actors.session.items import Published
+from greenroom.actors.session.live import LiveLog
 
 
 class Member:
@@ -157,8 +158,8 @@ def test_l12_a_position_beyond_the_last_one_is_unavailable() -> None:
     live = fresh()
     publish(live, "ddd")
 
-    assert after(live, at(1, 3)) == []
-    assert after(live, at(1, 4)) == "unavailable"
+    assert after(live, at(1, 3, revision=3)) == []
+    assert after(live, at(1, 4, revision=3)) == "unavailable"
     assert after(live, at(1, 2**64 - 1)) == "unavailable"
     assert after(live, at(0, 1)) == "unavailable"
 
@@ -168,8 +169,8 @@ def test_l12_a_position_before_the_first_kept_is_trimmed() -> None:
     publish(live, "ddddd")
 
     assert after(live, START) == "trimmed"
-    assert after(live, at(1, 2)) == "trimmed"
-    assert after(live, at(1, 3)) == [4, 5]
+    assert after(live, at(1, 2, revision=2)) == "trimmed"
+    assert after(live, at(1, 3, revision=3)) == [4, 5]
 
 
 def test_l12_an_emptied_log_is_trimmed_before_its_end_and_no_gap_there() -> None:
@@ -217,11 +218,14 @@ def test_lx1_a_cursor_of_another_incarnation_is_unavailable() -> None:
     assert after(live, at(2, 1)) == "unavailable"
 
 
-def test_a_cursor_of_an_event_read_from_the_journal_is_unavailable_here() -> None:
-    live = fresh()
-    publish(live, "ddd")
+def test_the_cursor_of_an_event_from_the_journal_is_a_place_while_the_event_is_here() -> None:
+    live = fresh(max_events=4)
+    publish(live, "dtdtdt")
 
-    assert after(live, at(0, 0, revision=2)) == "unavailable"
+    assert after(live, at(0, 0, revision=1)) == "unavailable"
+    assert after(live, at(0, 0, revision=2)) == [4, 5, 6]
+    assert after(live, at(0, 0, revision=3)) == [6]
+    assert after(live, at(0, 0, revision=4)) == "unavailable"
 
 
 def test_lx2_a_cursor_of_a_revision_that_is_not_there_is_unavailable() -> None:

@@ -96,7 +96,7 @@ def test_r13_whoever_needs_approval_is_put_on_the_list_by_an_event_of_its_own() 
 
     events = do(state, join("bob", "observer"))
 
-    assert events == (happened.JoinRequested(user="bob", name="Bob", role="observer"),)
+    assert events == (happened.JoinRequested(user="bob", name="Bob", role="observer", host="ann"),)
     assert "bob" not in state.participants
     assert list(state.pending) == ["bob"]
 

@@ -10,8 +10,15 @@ import structlog
 from house import FifoDispatcher, Gate
 from theatre import play, settle
 
+from greenroom.actors import sinks
 from greenroom.actors.kernel.reply import Reply
 from greenroom.actors.sinks import CallbackSink, IteratorSink
+
+
+@pytest.fixture(autouse=True)
+def _waits_with_the_first_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless a test says otherwise, an iterator takes one batch at a time."""
+    monkeypatch.setattr(sinks, "HOLD", 1)
 
 
 def iterator() -> IteratorSink:
@@ -55,6 +62,23 @@ def test_a_reader_that_was_faster_is_woken_by_the_next_batch() -> None:
     assert reply.done
     assert sink.pull() == 1
     assert not wanted(sink).done
+
+
+def test_an_iterator_takes_batches_until_it_holds_as_many_as_it_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sinks, "HOLD", 4)
+    sink = iterator()
+
+    assert sink.deliver([1, 2]) is None
+    assert sink.deliver([3]) is None
+    pulled = give(sink, 4, 5, 6)
+    assert [sink.pull() for _ in range(5)] == [1, 2, 3, 4, 5]
+    assert not pulled.done
+    assert sink.pull() == 6
+
+    assert pulled.done
+    assert sink.deliver([7]) is None
 
 
 def test_a_reader_that_waits_twice_waits_for_the_same() -> None:
