@@ -201,6 +201,7 @@ class SupervisorActor(Actor):
         live.open(
             incarnation=state.incarnation, epoch=epoch, revision=claimed.revision, end=claimed.end
         )
+        live.recorded = state.settings.record_session
         self.ledger.move(session, Slot.RESIDENT)
         actor = place.actor = SessionActor(
             place.box,

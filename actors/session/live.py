@@ -67,6 +67,7 @@ class LiveLog:
         "max_events",
         "next_index",
         "readers",
+        "recorded",
         "revision",
         "session",
     )
@@ -86,6 +87,7 @@ class LiveLog:
         self.next_index = 0
         self.directed_until = 0  # before this index there may be events for one reader only
         self.finished = False
+        self.recorded = True  # whether what is no longer here may be read from the journal
         self.readers: list[Reader] = []
         self._asleep: list[Reader] = []
         self._keeper = keeper
