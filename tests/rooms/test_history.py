@@ -242,3 +242,23 @@ def test_a_history_of_requests_alone_has_pages_for_everybody() -> None:
             assert [event.revision async for event in session.replay("bob", speed=1e9)] == [2, 153]
 
     play(scene)
+
+
+def test_rx19_what_an_unrecorded_room_has_trimmed_is_not_read_back(store: Any) -> None:
+    """A reader is told that it is gone, and reads on live."""
+
+    async def scene() -> None:
+        async with room("bob", journal=store(), record_session=False) as session:
+            await post(session, 3)
+        async with greenroom.Runtime(journal=store()) as runtime:
+            session = runtime.session("s")
+            events = session.events("bob", after=greenroom.START)
+            await session.post("bob", "later")
+
+            gap, later = await take(events, 2)
+
+            assert isinstance(gap, greenroom.Gap)
+            assert (gap.healed, gap.latest_revision) == (False, 4)
+            assert (later.revision, later.healed) == (5, False)
+
+    play(scene)

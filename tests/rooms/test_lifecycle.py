@@ -139,15 +139,16 @@ def test_r09_rx22_ids_are_random_also_at_the_same_time_for_the_same_name() -> No
     play(scene)
 
 
-def test_rx22_a_taken_id_is_refused_and_the_room_that_has_it_stays() -> None:
+def test_rx22_a_taken_id_is_refused_and_the_room_that_has_it_stays(store: Any) -> None:
     async def scene() -> None:
-        async with greenroom.Runtime() as runtime:
+        async with greenroom.Runtime(journal=store()) as runtime:
             session = await runtime.create(user="ann", id="lounge")
             await session.post("ann", "mine")
-
             both = [runtime.create(user=user, id="lounge") for user in ("bob", "eve")]
             for reply in both:
                 await refused(reply, greenroom.SessionExists, code="exists")
+        async with greenroom.Runtime(journal=store()) as runtime:  # it is not on stage now
+            await refused(runtime.create(user="bob", id="lounge"), greenroom.SessionExists)
 
             info = await runtime.session("lounge").info()
             assert (info.host, info.messages) == ("ann", 1)

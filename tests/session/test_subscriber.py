@@ -624,6 +624,22 @@ def test_p15_a_reader_expelled_while_a_gap_is_healed_is_shown_nothing_beyond_it(
     play(scene)
 
 
+def test_p15_a_reader_expelled_before_its_gap_is_announced_is_shown_nothing_beyond_it() -> None:
+    async def scene() -> None:
+        house, sink = House(max_events=2), Heap()
+        house.publish("dttt")
+        reader = SubscriberActor(house.dispatcher, house.live, house.journal, "bob", sink)  # type: ignore[arg-type]
+
+        reader.begin(parse("gr1.1.1.1.cafe.s", "s"))
+        house.live.expel("bob")
+        await settle()
+
+        assert sink.items == []
+        assert sink.closed == [None]
+
+    play(scene)
+
+
 @pytest.mark.parametrize("error", [None, RuntimeError("stopped")])
 def test_a_reader_can_be_closed_at_any_time(error: Exception | None) -> None:
     async def scene() -> None:
