@@ -63,7 +63,7 @@ from .actors.session.answers import (
 from .actors.session.cursor import START
 from .actors.session.items import Gap, Published
 from .actors.session.pipeline import Turn
-from .actors.session.state import Settings
+from .actors.session.settings import Settings
 from .actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config

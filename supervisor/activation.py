@@ -6,7 +6,7 @@ import structlog
 
 from ..actors.errors import GreenroomError, SessionDamaged, text_of
 from ..actors.ports import Journal, NewSession, SessionId
-from ..actors.session.state import restore
+from ..actors.session.fold import restore
 from .messages import NotOpened, Opened
 
 log = structlog.get_logger()

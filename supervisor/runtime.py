@@ -28,8 +28,9 @@ from ..actors.ports import (
 )
 from ..actors.session import values
 from ..actors.session.pipeline import as_stream
+from ..actors.session.settings import Settings
 from ..actors.session.stage import Stage, Stats
-from ..actors.session.state import Genesis, Settings, State, encode_genesis
+from ..actors.session.state import Genesis, State, encode_genesis
 from .config import Config
 from .directory import Directory
 from .logs import LiveLogs

@@ -12,7 +12,8 @@ from theatre import GatedJournal, LotteryDispatcher, ManualClock, settle
 
 import greenroom
 from greenroom.actors.ports import Claim
-from greenroom.actors.session.state import State, restore
+from greenroom.actors.session.fold import restore
+from greenroom.actors.session.state import State
 
 USERS = ("ann", "bob", "eve")
 SESSIONS = ("s0", "s1", "s2", "s3", "s4")

@@ -45,6 +45,7 @@ from .events import (
     TurnStarted,
     encode_entry,
 )
+from .fold import apply, remember
 from .idempotency import done, first_answer
 from .live import LiveLog
 from .messages import (
@@ -65,7 +66,7 @@ from .presence import Presences
 from .rules import decide
 from .rules.moment import Moment
 from .stage import Stage
-from .state import State, apply, remember
+from .state import State
 from .turns import TurnOutput, TurnRun
 
 COMMANDS: Final = frozenset(get_args(Command))

@@ -13,9 +13,10 @@ from .cursor import Cursor
 from .events import Durable, PresenceChanged, TurnEnded, TurnStatus
 from .items import Published
 from .retention import retained
-from .state import Lifecycle, Outcome, Participant, State, outputs_of
+from .state import Lifecycle, Outcome, Participant, State
 from .transcript import Line, Message, own
 from .values import copied
+from .view import outputs_of
 
 Verdict: TypeAlias = Literal["won", "completion_won", "already_ended", "unknown"]
 

@@ -11,9 +11,10 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from ..ports import Pipeline, SessionId, UserId
-from .state import PendingTurn, State, input_of
+from .state import PendingTurn, State
 from .transcript import Line, Message, own
 from .values import copied
+from .view import input_of
 
 
 class Turn:

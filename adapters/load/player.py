@@ -19,10 +19,12 @@ from ...actors.errors import (
 from ...actors.kernel.reply import Reply
 from ...actors.ports import UserId
 from ...actors.session.answers import TurnResult
-from ...actors.session.state import Settings, is_input
+from ...actors.session.settings import Settings
 from ...actors.session.transcript import Line
+from ...actors.session.view import is_input
+from ...supervisor.handles.talk import Turn
 from ...supervisor.runtime import Runtime
-from ...supervisor.session import Session, Turn
+from ...supervisor.session import Session
 from .dataset import Dialogue
 from .listener import Listener
 from .pace import Pace

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 from ...actors.session.pipeline import Turn
-from ...actors.session.state import is_input
 from ...actors.session.transcript import Output, ToolCall, ToolResult
+from ...actors.session.view import is_input
 from .dataset import Call, Dialogue
 
 _WORD: Final = re.compile(r"^\s+|\S+\s*")

@@ -10,7 +10,8 @@ from hypothesis.strategies import text
 from recorded import dialogue
 
 from greenroom.actors.session.pipeline import Turn
-from greenroom.actors.session.state import Genesis, PendingTurn, Settings, State
+from greenroom.actors.session.settings import Settings
+from greenroom.actors.session.state import Genesis, PendingTurn, State
 from greenroom.actors.session.transcript import Line, Message, Output, ToolCall, ToolResult
 from greenroom.adapters.load.transcripts import Transcripts, words
 

@@ -16,8 +16,8 @@ import greenroom
 from greenroom.actors.ports import Claim, End
 from greenroom.actors.session.cursor import START, Cursor
 from greenroom.actors.session.events import DURABLE, KINDS, Entry, SessionPaused, encode_entry
+from greenroom.actors.session.fold import restore
 from greenroom.actors.session.live import LiveLog
-from greenroom.actors.session.state import restore
 
 
 def test_l01_a_session_keeps_2048_events_and_120_seconds_unless_told_otherwise() -> None:

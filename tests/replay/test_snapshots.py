@@ -15,8 +15,8 @@ from greenroom.actors.ports import Claim
 from greenroom.actors.session import events as happened
 from greenroom.actors.session.answers import SessionSnapshot, snapshot
 from greenroom.actors.session.cursor import START
+from greenroom.actors.session.fold import apply, restore
 from greenroom.actors.session.items import Published
-from greenroom.actors.session.state import apply, restore
 
 SEEDS = integers(0, 2**32 - 1)
 SCHEDULES = settings(max_examples=60, deadline=None, derandomize=True)

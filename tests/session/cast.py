@@ -27,16 +27,11 @@ from greenroom.actors.session.commands import (
     Start,
 )
 from greenroom.actors.session.events import Durable
+from greenroom.actors.session.fold import apply
 from greenroom.actors.session.rules import decide
 from greenroom.actors.session.rules.moment import Moment
-from greenroom.actors.session.state import (
-    Genesis,
-    Settings,
-    State,
-    apply,
-    decode_state,
-    encode_state,
-)
+from greenroom.actors.session.settings import Settings
+from greenroom.actors.session.state import Genesis, State, decode_state, encode_state
 from greenroom.actors.session.transcript import Message, ToolCall, ToolResult
 
 R = TypeVar("R", bound=Refused)

@@ -7,8 +7,9 @@ from greenroom.actors.errors import IdempotencyConflict
 from greenroom.actors.session.answers import Answer, CancelReceipt, JoinReceipt, Receipt, TurnTicket
 from greenroom.actors.session.commands import Act, Command, Join, Post, Send
 from greenroom.actors.session.events import Done
+from greenroom.actors.session.fold import remember
 from greenroom.actors.session.idempotency import digest, done, first_answer
-from greenroom.actors.session.state import State, remember
+from greenroom.actors.session.state import State
 
 POST = Post(user="bob", text="hi")
 

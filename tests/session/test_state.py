@@ -26,18 +26,16 @@ from greenroom.actors.ports import Claim
 from greenroom.actors.session import events as happened
 from greenroom.actors.session.commands import End, FinishTurn, Join, Leave, Pause, Post, Send
 from greenroom.actors.session.events import Durable, Entry, decode_entry, encode_entry
+from greenroom.actors.session.fold import apply, restore
 from greenroom.actors.session.state import (
     REMEMBERED_TURNS,
     State,
-    apply,
     decode_state,
     encode_genesis,
     encode_state,
-    input_of,
-    outputs_of,
-    restore,
 )
 from greenroom.actors.session.transcript import Message, ToolCall, ToolResult
+from greenroom.actors.session.view import input_of, outputs_of
 
 
 def said(text: str, turn: int = 0, role: Any = "assistant") -> happened.MessagePosted:

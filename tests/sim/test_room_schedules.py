@@ -19,7 +19,8 @@ import greenroom
 from greenroom.actors.session import actor as session_actor
 from greenroom.actors.session import events as happened
 from greenroom.actors.session.events import decode_entry
-from greenroom.actors.session.state import State, apply, decode_genesis
+from greenroom.actors.session.fold import apply
+from greenroom.actors.session.state import State, decode_genesis
 
 USERS: Final = ("ann", "bob", "cem", "dan", "eve", "fay")
 ROOMS: Final = {

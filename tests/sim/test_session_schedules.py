@@ -18,7 +18,7 @@ from theatre import play
 import greenroom
 from greenroom.actors.session import actor as session_actor
 from greenroom.actors.session.live import LiveLog
-from greenroom.actors.session.state import is_input
+from greenroom.actors.session.view import is_input
 
 SEEDS = integers(0, 2**32 - 1)
 SCHEDULES = settings(max_examples=80, deadline=None, derandomize=True)

@@ -18,8 +18,9 @@ from ..events import (
     TurnStarted,
     TurnStatus,
 )
-from ..state import State, outputs_of
+from ..state import State
 from ..transcript import Message, ToolCall, ToolResult
+from ..view import outputs_of
 from .checks import require, require_state
 from .moment import Moment
 

@@ -1,0 +1,48 @@
+"""What every part of a session's handle does with a command: queue it, and give its reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...actors.errors import InvalidInput
+from ...actors.kernel.reply import Reply
+from ...actors.ports import SessionId
+from ...actors.session import values
+from ...actors.session.commands import Command
+from ...actors.session.messages import Keyed
+
+if TYPE_CHECKING:
+    from ..runtime import Runtime
+
+T = TypeVar("T")
+
+
+class Handle:
+    """The part that all parts share."""
+
+    __slots__ = ("_runtime", "id")
+
+    def __init__(self, runtime: Runtime, session: SessionId) -> None:
+        self._runtime = runtime
+        self.id = session
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id}>"
+
+    def _do(
+        self, command: Command, key: str | None, to: Callable[[Any], Any] | None = None
+    ) -> Reply[Any]:
+        """Queue a command that adds something, under its idempotency key if it has one."""
+        if key is None:
+            return self._ask(command, to)
+        return self._ask(Keyed(values.name(key, "key"), command), to)
+
+    def _ask(self, message: object, to: Callable[[Any], Any] | None = None) -> Reply[Any]:
+        return self._runtime.ask(self.id, message, to)
+
+
+def revision_of(value: Any, field: str) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise InvalidInput(field, value, "a revision, from 0")
+    return value

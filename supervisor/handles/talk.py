@@ -1,0 +1,80 @@
+"""The handle's part on messages and turns, and the handle of a turn."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ...actors.errors import InvalidInput
+from ...actors.kernel.reply import Reply
+from ...actors.ports import Policy, UserId
+from ...actors.session import values
+from ...actors.session.answers import CancelReceipt, Receipt, TurnResult, TurnTicket
+from ...actors.session.commands import Interrupt, Post, Send
+from ...actors.session.messages import AwaitTurn
+from .base import Handle
+
+
+class Talk(Handle):
+    """What is said, and how the pipeline answers."""
+
+    __slots__ = ()
+
+    def post(self, user: UserId, text: str, *, key: str | None = None) -> Reply[Receipt]:
+        """Say something that needs no answer. Refused: NotMember, NotAllowed, WrongState."""
+        post = Post(user=values.name(user, "user"), text=values.text(text, "text"))
+        return self._do(post, key)
+
+    def send(
+        self, user: UserId, text: str, *, policy: Policy = "enqueue", key: str | None = None
+    ) -> Reply[Turn]:
+        """Say something and have the pipeline answer. The reply: the turn is accepted, durably.
+
+        `policy`, if a turn is running: `enqueue` waits for it, `reject` is refused with
+        `TurnBusy`, `interrupt` ends it as superseded. Refused also: NotMember, NotAllowed,
+        WrongState, TurnQueueFull, NoPipeline.
+        """
+        if policy not in ("enqueue", "reject", "interrupt"):
+            raise InvalidInput("policy", policy, "'enqueue', 'reject' or 'interrupt'")
+        user, text = values.name(user, "user"), values.text(text, "text")
+        to = partial(Turn, self, user)
+        return self._do(Send(user=user, text=text, policy=policy), key, to)
+
+    def interrupt(self, user: UserId, turn: int | None = None) -> Reply[CancelReceipt]:
+        """Cancel a running or queued turn; without `turn`, the one that is running.
+
+        The receipt tells who was first. After `won`, nothing more of the turn is seen anywhere.
+        Refused: NotMember, NotAllowed.
+        """
+        if turn is not None and (type(turn) is not int or turn < 1):
+            raise InvalidInput("turn", turn, "a turn's number, from 1")
+        return self._ask(Interrupt(user=values.name(user, "user"), turn=turn))
+
+    def result(self, turn: int) -> Reply[TurnResult]:
+        """How a turn ended, when it has. Refused: TurnNotFound (also if it ended long ago)."""
+        return self._ask(AwaitTurn(turn))
+
+
+class Turn:
+    """A turn that was accepted: `id` counts a session's turns from 1.
+
+    `ahead` turns must end before it starts.
+    """
+
+    __slots__ = ("_session", "_user", "ahead", "id")
+
+    def __init__(self, session: Talk, user: UserId, ticket: TurnTicket) -> None:
+        self._session = session
+        self._user = user
+        self.id = ticket.turn
+        self.ahead = ticket.ahead
+
+    def __repr__(self) -> str:
+        return f"<Turn {self.id} of session {self._session.id}>"
+
+    def result(self) -> Reply[TurnResult]:
+        """How the turn ended, when it has. A turn that failed is a result, not an exception."""
+        return self._session.result(self.id)
+
+    def cancel(self) -> Reply[CancelReceipt]:
+        """Cancel it in the name of its sender, running or queued."""
+        return self._session.interrupt(self._user, self.id)
