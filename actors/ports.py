@@ -230,5 +230,12 @@ Pipeline: TypeAlias = Callable[[Any], Any]
 a plain function (run in a thread of its own). Outputs are `str`, `TextDelta`, `ToolCall`,
 `ToolResult` and `Message`; a function that is no generator returns one of them, a list, or None."""
 
-Policy: TypeAlias = Literal["enqueue", "reject", "interrupt"]
-"""How a message meets a running turn: wait for it, be refused, or end it and go first."""
+Policy: TypeAlias = Literal[
+    "enqueue", "reject", "interrupt", "rollback", "steer", "merge", "latest"
+]
+"""How a message meets a running turn.
+
+enqueue: wait for it. reject: be refused. interrupt: end it and go first. rollback: the same, and
+take what it was asked and has said out of the transcript. steer: be handed to it at its next safe
+point, or else be the next turn. merge: join the sender's last waiting turn, or else wait. latest:
+wait, in the place of all the sender's waiting turns."""

@@ -10,13 +10,15 @@ import msgspec
 from ..ports import SessionId, UserId
 from .commands import Command, Interrupt, Join, Send
 from .cursor import Cursor
-from .events import Durable, PresenceChanged, TurnEnded, TurnStatus
+from .events import Cause, Durable, MessagePosted, PresenceChanged, TurnEnded, TurnStatus
 from .items import Published
 from .retention import retained
 from .state import Lifecycle, Outcome, Participant, State
 from .transcript import Line, Message, own
 from .values import copied
 from .view import outputs_of
+
+WaitsFor: TypeAlias = Literal["turn", "approval", "resume", "pipeline"]
 
 Verdict: TypeAlias = Literal["won", "completion_won", "already_ended", "unknown"]
 
@@ -36,11 +38,16 @@ class JoinReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="join
 
 
 class TurnTicket(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="turn"):
-    """The turn is accepted and durable. `ahead` turns must end before it starts."""
+    """The turn is accepted and durable. `ahead` turns must end before it starts.
+
+    `waits_for` says what it waits for: a running `turn`, one that is suspended for an `approval`,
+    the `resume` of a paused session, or a `pipeline` while the session has none to run it.
+    """
 
     turn: int
     ahead: int
     revision: int
+    waits_for: WaitsFor | None = None
 
 
 class CancelReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="cancel"):
@@ -62,12 +69,14 @@ decode_answer = msgspec.msgpack.Decoder(Answer).decode
 
 
 class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How a turn ended, and all text it said. `reason` says why, if it did not complete."""
+    """How a turn ended, and all text it said. `reason` says why, if it did not complete, and
+    `cause` who ended it, if that was not its pipeline."""
 
     turn: int
     status: TurnStatus
     text: str
     reason: str = ""
+    cause: Cause | None = None
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -155,10 +164,7 @@ def answer(state: State, command: Command, events: Sequence[Durable]) -> Answer:
     """The answer to `command`, which caused `events`, already folded into `state`."""
     match command:
         case Send():
-            running = state.running
-            starts = running is not None and running.turn == state.last_turn
-            ahead = 0 if starts else len(state.queued) - (running is None)
-            return TurnTicket(turn=state.last_turn, ahead=ahead, revision=state.revision)
+            return _ticket(state, events)
         case Interrupt(turn=turn):
             return _cancel_receipt(state, turn, events)
         case Join(user=user):
@@ -172,10 +178,37 @@ def answer(state: State, command: Command, events: Sequence[Durable]) -> Answer:
             return Receipt(revision=state.revision)
 
 
+def _ticket(state: State, events: Sequence[Durable]) -> TurnTicket:
+    """The turn that the message began, or was merged into."""
+    posted = next(event for event in events if isinstance(event, MessagePosted))
+    turn, revision = posted.message.turn, state.revision
+    running = state.running
+    if running is not None and running.turn == turn:
+        return TurnTicket(turn=turn, ahead=0, revision=revision)
+    place = next(i for i, waiting in enumerate(state.queued) if waiting.turn == turn)
+    ahead = place + (running is not None)
+    return TurnTicket(turn=turn, ahead=ahead, revision=revision, waits_for=waits_for(state))
+
+
+def waits_for(state: State) -> WaitsFor:
+    """What keeps the first queued turn from starting."""
+    if state.approval is not None:
+        return "approval"
+    if state.running is not None:
+        return "turn"
+    return "resume" if state.lifecycle == "paused" else "pipeline"
+
+
 def result_of(state: State, turn: int, outcome: Outcome) -> TurnResult:
     """The result of an ended turn whose outcome the session remembers."""
     said = (line.text for line in outputs_of(state.history, turn) if isinstance(line, Message))
-    return TurnResult(turn=turn, status=outcome.status, text="".join(said), reason=outcome.reason)
+    return TurnResult(
+        turn=turn,
+        status=outcome.status,
+        text="".join(said),
+        reason=outcome.reason,
+        cause=outcome.cause,
+    )
 
 
 def info(state: State) -> SessionInfo:

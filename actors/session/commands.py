@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from ..ports import Policy, UserId
+from .events import Cause
 from .transcript import Message, ToolCall, ToolResult
 
 
@@ -81,11 +82,15 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, tag="post"):
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send"):
-    """A participant speaks, and the pipeline answers in a turn. `policy`: if one is running."""
+    """A participant speaks, and the pipeline answers in a turn.
+
+    `policy`: if one is running; None: as the session has it. `answer_key` names the answer.
+    """
 
     user: UserId
     text: str
-    policy: Policy = "enqueue"
+    policy: Policy | None = None
+    answer_key: str = ""
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True, tag="act"):
@@ -143,6 +148,7 @@ class FinishTurn(msgspec.Struct, frozen=True, kw_only=True, tag="finish_turn"):
     turn: int
     status: Literal["completed", "failed"]
     reason: str = ""
+    cause: Cause | None = None
 
 
 class Recover(msgspec.Struct, frozen=True, kw_only=True, tag="recover"):

@@ -73,6 +73,9 @@ class Desk:
     def _await_turn(self, state: State, mail: Mail) -> None:
         turn = mail.message.turn
         outcome = state.outcomes.get(turn)
+        while outcome is not None and outcome.into is not None:  # its message went to another turn
+            turn = outcome.into
+            outcome = state.outcomes.get(turn)
         if outcome is not None:
             self._tell(mail, result_of(state, turn, outcome))
         elif not 0 < turn <= state.last_turn or turn < min(state.outcomes, default=0):

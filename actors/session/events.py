@@ -11,6 +11,14 @@ from .transcript import Message, ToolCall, ToolResult
 
 TurnStatus: TypeAlias = Literal["completed", "failed", "cancelled", "superseded", "lost"]
 
+Cause: TypeAlias = Literal[
+    "user", "superseded", "timeout", "drain", "evicted", "deleted", "ended", "crash"
+]
+"""Why a turn was ended from outside its pipeline."""
+
+TurnKind: TypeAlias = Literal["answer", "greeting", "compaction"]
+"""What a turn is for. Only an answer has a message that began it in the transcript."""
+
 
 class SessionStarted(msgspec.Struct, frozen=True, kw_only=True, tag="session.started"):
     by: UserId
@@ -24,8 +32,20 @@ class SessionResumed(msgspec.Struct, frozen=True, kw_only=True, tag="session.res
     by: UserId
 
 
-class SessionEnded(msgspec.Struct, frozen=True, kw_only=True, tag="session.ended"):
-    """Nothing follows. `by` is the host, or the last participant who left."""
+class SessionEnded(
+    msgspec.Struct, frozen=True, kw_only=True, tag="session.ended", omit_defaults=True
+):
+    """Nothing follows. `by` is the host, or the last participant who left.
+
+    It is empty, and there is a `reason`, if the session ended by itself.
+    """
+
+    by: UserId
+    reason: str = ""
+
+
+class SessionClosing(msgspec.Struct, frozen=True, kw_only=True, tag="session.closing"):
+    """No more messages are taken; the session ends when the running turn has."""
 
     by: UserId
 
@@ -97,22 +117,106 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True, tag="event.acknowl
     upto: int
 
 
-class TurnQueued(msgspec.Struct, frozen=True, kw_only=True, tag="turn.queued"):
-    """The turn waits behind the running one."""
+class TurnQueued(msgspec.Struct, frozen=True, kw_only=True, tag="turn.queued", omit_defaults=True):
+    """The turn waits behind the running one. With `steer` it goes before those that do not.
+
+    `prompt` is what the pipeline is told if the transcript holds no message for it.
+    """
 
     turn: int
     user: UserId
+    steer: bool = False
+    kind: TurnKind = "answer"
+    prompt: str = ""
+    answer_key: str = ""
 
 
 class TurnStarted(
     msgspec.Struct, frozen=True, kw_only=True, tag="turn.started", omit_defaults=True
 ):
     """The pipeline is being invoked. From the second `attempt` on, what an earlier one put into
-    the transcript is taken out of it."""
+    the transcript is taken out of it. `resumed` names the approval whose decision it goes on with.
+    """
 
     turn: int
     user: UserId
     attempt: int = 1
+    resumed: str = ""
+    kind: TurnKind = "answer"
+    prompt: str = ""
+    answer_key: str = ""
+
+
+class TurnSteered(msgspec.Struct, frozen=True, kw_only=True, tag="turn.steered"):
+    """The message of the waiting `turn` was handed to the running turn `into`."""
+
+    turn: int
+    into: int
+
+
+class TurnHandedBack(msgspec.Struct, frozen=True, kw_only=True, tag="turn.handed_back"):
+    """The session left while the turn was running: its next activation finds it lost."""
+
+    turn: int
+    cause: Cause
+
+
+class ApprovalRequested(msgspec.Struct, frozen=True, kw_only=True, tag="approval.requested"):
+    """The turn is suspended until somebody decides on its open `calls`, or until `expires_ms`."""
+
+    turn: int
+    approval: str
+    calls: list[str]
+    expires_ms: int
+
+
+class ApprovalDecided(msgspec.Struct, frozen=True, kw_only=True, tag="approval.decided"):
+    """Each call is approved or not. `by` is None if nobody decided in time: none is approved."""
+
+    turn: int
+    approval: str
+    by: UserId | None
+    decisions: dict[str, bool]
+
+
+class TranscriptCut(msgspec.Struct, frozen=True, kw_only=True, tag="transcript.cut"):
+    """The transcript keeps its first `keep` lines; `removed` lines are out of view (not the
+    journal). System messages stay."""
+
+    by: UserId
+    why: Literal["undo", "truncate"]
+    keep: int
+    removed: int
+
+
+class TurnRolledBack(msgspec.Struct, frozen=True, kw_only=True, tag="turn.rolled_back"):
+    """What the ended turn was asked and has said is out of view, `removed` lines in all."""
+
+    turn: int
+    by: UserId
+    removed: int
+
+
+class Compacted(msgspec.Struct, frozen=True, kw_only=True, tag="transcript.compacted"):
+    """In the transcript a summary, made in `turn`, stands for the first `lines` lines."""
+
+    turn: int
+    lines: int
+    summary: str
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What was asked, and what was answered."""
+
+    user: str
+    assistant: str
+
+
+class DialogSet(msgspec.Struct, frozen=True, kw_only=True, tag="dialog.set"):
+    """The dialog context that pipelines are given was replaced."""
+
+    user: UserId
+    dialog: list[Exchange]
 
 
 class ToolCalled(msgspec.Struct, frozen=True, kw_only=True, tag="tool.called"):
@@ -124,11 +228,15 @@ class ToolReturned(msgspec.Struct, frozen=True, kw_only=True, tag="tool.returned
 
 
 class TurnEnded(msgspec.Struct, frozen=True, kw_only=True, tag="turn.ended", omit_defaults=True):
-    """The turn is over, in exactly one of five ways; `reason` says why, if not completed."""
+    """The turn is over, in exactly one of five ways; `reason` says why, if not completed.
+
+    `cause` tells who ended it, if that was not its pipeline.
+    """
 
     turn: int
     status: TurnStatus
     reason: str = ""
+    cause: Cause | None = None
 
 
 class TextStreamed(msgspec.Struct, frozen=True, gc=False, tag="text.streamed"):
@@ -136,6 +244,18 @@ class TextStreamed(msgspec.Struct, frozen=True, gc=False, tag="text.streamed"):
 
     turn: int
     text: str
+
+
+class TurnStopped(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="turn.stopped"):
+    """The pipeline of a turn that was ended from outside is done, or was given up on. Ephemeral.
+
+    `abandoned`: it has ignored its cancellation for as long as a pipeline may. Whatever it still
+    does, nobody hears it.
+    """
+
+    turn: int
+    attempt: int
+    how: Literal["stopped", "abandoned"]
 
 
 class PresenceChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="presence.changed"):
@@ -161,6 +281,14 @@ Durable: TypeAlias = (
     | ToolCalled
     | ToolReturned
     | TurnQueued
+    | TurnSteered
+    | TurnHandedBack
+    | ApprovalRequested
+    | ApprovalDecided
+    | TranscriptCut
+    | TurnRolledBack
+    | Compacted
+    | DialogSet
     | Joined
     | Left
     | HostChanged
@@ -173,11 +301,12 @@ Durable: TypeAlias = (
     | SessionStarted
     | SessionPaused
     | SessionResumed
+    | SessionClosing
     | SessionEnded
 )
 """Journaled with a revision, then published."""
 
-Ephemeral: TypeAlias = TextStreamed | PresenceChanged | DeliveryFailed
+Ephemeral: TypeAlias = TextStreamed | PresenceChanged | TurnStopped | DeliveryFailed
 """Published only, in order with the durable ones."""
 
 Event: TypeAlias = Durable | Ephemeral
@@ -194,6 +323,12 @@ def turn_of(event: Event) -> int | None:
         case TurnQueued(turn=turn) | TurnStarted(turn=turn) | TurnEnded(turn=turn):
             return turn
         case TextStreamed(turn=turn) | ToolCalled(call=ToolCall(turn=turn)):
+            return turn
+        case TurnSteered(turn=turn) | TurnHandedBack(turn=turn) | TurnStopped(turn=turn):
+            return turn
+        case TurnRolledBack(turn=turn):
+            return turn
+        case ApprovalRequested(turn=turn) | ApprovalDecided(turn=turn) | Compacted(turn=turn):
             return turn
         case MessagePosted(message=Message(turn=turn)) | ToolReturned(result=ToolResult(turn=turn)):
             return turn or None
@@ -225,12 +360,14 @@ class Done(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Entry(msgspec.Struct, frozen=True, array_like=True):
     """A durable event as the journal keeps it: when (UTC milliseconds), and what.
 
-    The first event of a command with an idempotency key also keeps what makes its retry safe.
+    The first event of a command with an idempotency key also keeps what makes its retry safe, and
+    a request for approval what its pipeline has `saved`: that is nobody else's to read.
     """
 
     at_ms: int
     event: Durable
     done: Done | None = None
+    saved: Any = None
 
 
 encode_entry = msgspec.msgpack.Encoder().encode

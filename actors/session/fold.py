@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Any, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
 from ..errors import SessionDamaged
 from ..ports import Claim, SessionId, UserId
@@ -13,7 +14,11 @@ from . import retention
 from .events import (
     Acknowledged,
     ActionTaken,
+    ApprovalDecided,
+    ApprovalRequested,
+    Compacted,
     ContextUpdated,
+    DialogSet,
     Done,
     Durable,
     HostChanged,
@@ -23,20 +28,27 @@ from .events import (
     Left,
     MemoryAdded,
     MessagePosted,
+    SessionClosing,
     SessionEnded,
     SessionPaused,
     SessionResumed,
     SessionStarted,
     ToolCalled,
     ToolReturned,
+    TranscriptCut,
     TurnEnded,
+    TurnHandedBack,
     TurnQueued,
+    TurnRolledBack,
     TurnStarted,
+    TurnSteered,
     decode_entry,
 )
 from .shared import merged
 from .state import (
+    REMEMBERED_KEYS,
     REMEMBERED_TURNS,
+    Approval,
     JoinRequest,
     Outcome,
     Participant,
@@ -45,9 +57,9 @@ from .state import (
     decode_genesis,
     decode_state,
 )
-from .transcript import Message, own
+from .transcript import Line, Message, own
 from .values import copied
-from .view import is_input, place, place_result
+from .view import lines_of, open_calls, outputs_of, place, place_result
 
 
 def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
@@ -57,22 +69,48 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
     retention.count(state, event)
     match event:
         case MessagePosted(message=message):
-            place(state.history, message)
+            if message.key:  # it may be late, and go before what a running pipeline still reads
+                state.history = list(state.history)
+            _put(state, message)
             state.messages += 1
+            if message.key:
+                state.aborted.pop(message.key, None)
             _acted(state, message.author, at_ms)
         case TurnStarted(turn=turn):
             _start_turn(state, event)
-        case TurnEnded(turn=turn, status=status, reason=reason):
-            _end_turn(state, turn, Outcome(status=status, reason=reason))
+        case TurnEnded():
+            _end_turn(state, event)
+        case TurnSteered(turn=turn, into=into):
+            _steer(state, turn, into)
+        case TurnHandedBack(cause=cause):
+            assert state.running is not None
+            state.running = replace(state.running, cause=cause)
+        case ApprovalRequested(approval=approval, calls=calls, expires_ms=expires_ms):
+            state.approval = Approval(id=approval, calls=calls, expires_ms=expires_ms)
+        case ApprovalDecided(by=by, decisions=decisions):
+            assert state.approval is not None
+            state.approval = replace(state.approval, decisions=decisions)
+            _acted(state, by, at_ms)
+        case TranscriptCut(by=by, keep=keep):
+            _cut(state, keep)
+            _acted(state, by, at_ms)
+        case TurnRolledBack(turn=turn, by=by):
+            _roll_back(state, turn)
+            _acted(state, by, at_ms)
+        case Compacted(lines=lines, summary=summary):
+            told = Message(role="system", text=summary, at_ms=at_ms)
+            state.history = [told, *state.history[lines:]]
+        case DialogSet(user=user, dialog=dialog):
+            state.dialog = dialog
+            _acted(state, user, at_ms)
         case ToolCalled(call=call):
             state.open_calls[call.id] = call.name
-            place(state.history, own(call))
+            _put(state, own(call))
         case ToolReturned(result=result):
             state.open_calls.pop(result.id, None)
             place_result(state.history, own(result))
-        case TurnQueued(turn=turn, user=user):
-            state.last_turn = turn
-            state.queued.append(PendingTurn(turn=turn, user=user))
+        case TurnQueued():
+            _queue(state, event)
         case Joined(user=user, name=name, role=role):
             state.pending.pop(user, None)
             state.participants[user] = Participant(
@@ -112,8 +150,11 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
         case SessionResumed(by=by):
             state.lifecycle = "active"
             _acted(state, by, at_ms)
+        case SessionClosing(by=by):
+            state.closing = by
+            _acted(state, by, at_ms)
         case SessionEnded(by=by):
-            state.lifecycle, state.ended_ms = "ended", at_ms
+            state.lifecycle, state.ended_ms, state.closing = "ended", at_ms, None
             state.pending.clear()
             _acted(state, by, at_ms)
         case _:
@@ -129,38 +170,125 @@ def remember(state: State, done: Done, at_ms: int) -> None:
         del state.done[key]
 
 
+def save(state: State, saved: Any) -> None:
+    """Keep what the suspended turn's pipeline has saved."""
+    assert state.approval is not None
+    state.approval = replace(state.approval, saved=saved)
+
+
 def _acted(state: State, user: UserId | None, at_ms: int) -> None:
     """Only what a participant does himself is his activity (spec R28, RX14)."""
     if user is not None and (member := state.participants.get(user)) is not None:
         member.acted_ms = at_ms
 
 
-def _start_turn(state: State, event: TurnStarted) -> None:
-    state.queued = [waiting for waiting in state.queued if waiting.turn != event.turn]
-    state.running = PendingTurn(turn=event.turn, user=event.user, attempt=event.attempt)
+def _put(state: State, line: Line) -> None:
+    running = state.running
+    hidden = running is not None and running.kind != "answer" and running.turn == line.turn
+    place(state.history, line, hidden=hidden)
+
+
+def _queue(state: State, event: TurnQueued) -> None:
     state.last_turn = max(state.last_turn, event.turn)
-    if event.attempt > 1:
-        _forget_outputs(state, event.turn)
+    state.greeted = state.greeted or event.kind == "greeting"
+    waiting = _pending(event)
+    first_other = sum(turn.steer for turn in state.queued) if event.steer else len(state.queued)
+    state.queued = [*state.queued[:first_other], waiting, *state.queued[first_other:]]
 
 
-def _end_turn(state: State, turn: int, outcome: Outcome) -> None:
-    if state.running is not None and state.running.turn == turn:
-        state.running = None
+def _pending(event: TurnQueued | TurnStarted) -> PendingTurn:
+    return PendingTurn(
+        turn=event.turn,
+        user=event.user,
+        kind=event.kind,
+        prompt=event.prompt,
+        answer_key=event.answer_key,
+        steer=isinstance(event, TurnQueued) and event.steer,
+    )
+
+
+def _start_turn(state: State, event: TurnStarted) -> None:
+    turn, running = event.turn, state.running
+    if running is not None and running.turn == turn:
+        _start_again(state, running, event)
+        return
+    known = next((waiting for waiting in state.queued if waiting.turn == turn), None)
+    if known is not None:
+        state.queued = [waiting for waiting in state.queued if waiting.turn != turn]
+    state.running = replace(known or _pending(event), attempt=event.attempt)
+    state.greeted = state.greeted or event.kind == "greeting"
+    state.last_turn = max(state.last_turn, turn)
+
+
+def _start_again(state: State, running: PendingTurn, event: TurnStarted) -> None:
+    """Go on after a decision, or anew from where that was, or from the beginning."""
+    if event.resumed:
+        resume, state.approval = state.approval, None
+        kept = len(outputs_of(state.history, event.turn))
+        state.running = replace(running, attempt=event.attempt, resume=resume, kept=kept)
+    else:
+        _forget_outputs(state, event.turn, running.kept)
+        state.running = replace(running, attempt=event.attempt, cause=None)
+
+
+def _end_turn(state: State, event: TurnEnded) -> None:
+    running, turn = state.running, event.turn
+    if running is not None and running.turn == turn:
+        if running.answer_key and event.status in ("cancelled", "superseded"):
+            state.aborted[running.answer_key] = turn
+            _forget_oldest(state.aborted, REMEMBERED_KEYS)
+        state.running = state.approval = None
         state.open_calls.clear()
     else:
         state.queued = [waiting for waiting in state.queued if waiting.turn != turn]
+    outcome = Outcome(status=event.status, reason=event.reason, cause=event.cause)
+    _remember_outcome(state, turn, outcome)
+
+
+def _steer(state: State, turn: int, into: int) -> None:
+    """The message goes behind what the running turn has said so far, and is part of that turn."""
+    state.queued = [waiting for waiting in state.queued if waiting.turn != turn]
+    steered = [line for line in state.history if line.turn == turn]
+    state.history = [line for line in state.history if line.turn != turn]
+    last = max(i for i, line in enumerate(state.history) if line.turn == into)
+    state.history[last + 1 : last + 1] = [replace(line, turn=into) for line in steered]
+    _remember_outcome(state, turn, Outcome(status="completed", into=into))
+
+
+def _remember_outcome(state: State, turn: int, outcome: Outcome) -> None:
     state.outcomes[turn] = outcome
-    while len(state.outcomes) > REMEMBERED_TURNS:
-        del state.outcomes[next(iter(state.outcomes))]
+    _forget_oldest(state.outcomes, REMEMBERED_TURNS)
 
 
-def _forget_outputs(state: State, turn: int) -> None:
-    kept = [line for line in state.history if line.turn != turn or is_input(line)]
-    # A new list: a pipeline that still reads the old one sees it as it was.
-    dropped = [line for line in state.history if line.turn == turn and not is_input(line)]
+def _forget_oldest(remembered: dict[Any, Any], most: int) -> None:
+    while len(remembered) > most:
+        del remembered[next(iter(remembered))]
+
+
+def _forget_outputs(state: State, turn: int, kept: int) -> None:
+    """Take the turn's outputs, but the first `kept` ones, out of the transcript.
+
+    A new list: a pipeline that still reads the old one sees it as it was.
+    """
+    dropped = outputs_of(state.history, turn)[kept:]
+    gone = set(map(id, dropped))
+    state.history = [line for line in state.history if id(line) not in gone]
     state.messages -= sum(isinstance(line, Message) for line in dropped)
-    state.history = kept
-    state.open_calls.clear()
+    state.open_calls = open_calls(state.history, turn)
+
+
+def _roll_back(state: State, turn: int) -> None:
+    gone = lines_of(state.history, turn)
+    state.history = [line for line in state.history if line.turn != turn]
+    state.messages -= sum(isinstance(line, Message) for line in gone)
+    state.aborted = {key: at for key, at in state.aborted.items() if at != turn}
+
+
+def _cut(state: State, keep: int) -> None:
+    kept, rest = state.history[:keep], state.history[keep:]
+    stays = [line for line in rest if isinstance(line, Message) and line.role == "system"]
+    state.history = [*kept, *stays]
+    state.messages -= sum(isinstance(line, Message) for line in rest) - len(stays)
 
 
 def restore(claim: Claim, session: SessionId) -> State:
@@ -192,3 +320,5 @@ def fold(state: State, bodies: Iterable[bytes]) -> None:
         apply(state, entry.event, entry.at_ms)
         if entry.done is not None:
             remember(state, entry.done, entry.at_ms)
+        if entry.saved is not None:
+            save(state, entry.saved)

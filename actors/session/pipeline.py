@@ -10,34 +10,52 @@ from contextlib import aclosing
 from functools import cached_property
 from typing import Any, TypeAlias
 
+import msgspec
+
 from ..ports import Pipeline, SessionId, UserId
+from .events import TurnKind
 from .state import PendingTurn, State
 from .transcript import Line, Message, own
 from .values import copied
-from .view import input_of
+from .view import inputs_of, outputs_of, start_of
 
 
 class Turn:
     """What a pipeline is invoked with.
 
     `id` counts a session's turns from 1; `attempt` is greater than 1 when an earlier attempt was
-    lost in a crash. `input` is the message to answer, `user` its author. `context` is a copy of
-    the session's shared context.
+    lost in a crash. `input` is the message to answer, `user` its author; of several that were
+    merged, or came in while an earlier attempt ran, `inputs` are the single ones. `context` is a
+    copy of the session's shared context.
+
+    `kind` is `answer`, or `greeting` or `compaction`: then `input` is what was asked for, and it
+    is in nobody's transcript. `answer_key` is the key that the sender has given to the answer.
+
+    When the turn goes on after an approval, `decisions` are those on its calls, by their ids,
+    `saved` is what was saved with the request, and `progress` what the turn has in the transcript.
     """
 
     def __init__(self, state: State, running: PendingTurn) -> None:
         self.session_id: SessionId = state.id
         self.id: int = running.turn
         self.attempt: int = running.attempt
+        self.kind: TurnKind = running.kind
         self.user: UserId = running.user
+        self.answer_key: str = running.answer_key
         self.context: dict[str, Any] = copied(state.context)
         # While this turn runs nothing is put before its input, and whatever rewrites a history
         # makes a new list: up to there, this one is frozen and need not be copied.
         self._lines = state.history
-        self._end = input_of(state.history, running.turn)
-        line = state.history[self._end]
-        assert isinstance(line, Message)
-        self.input: Message = line
+        self._end = start_of(state.history, running.turn)
+        self.inputs: tuple[Message, ...] = tuple(inputs_of(state.history, running.turn))
+        self.input: Message = _input(self.inputs, running)
+        self.decisions: dict[str, bool] | None = None
+        self.saved: Any = None
+        self.progress: tuple[Line, ...] = ()
+        if running.resume is not None:
+            self.decisions = dict(running.resume.decisions or {})
+            self.saved = copied(running.resume.saved)
+            self.progress = tuple(map(own, outputs_of(state.history, running.turn)))
 
     def __repr__(self) -> str:
         return f"<Turn {self.id} of session {self.session_id}>"
@@ -46,6 +64,17 @@ class Turn:
     def history(self) -> Sequence[Line]:
         """The transcript before `input`, oldest first: messages, tool calls and their results."""
         return tuple(map(own, self._lines[: self._end]))
+
+
+def _input(inputs: Sequence[Message], running: PendingTurn) -> Message:
+    match inputs:
+        case [only]:
+            return only
+        case []:
+            return Message(role="system", text=running.prompt, turn=running.turn)
+        case _:
+            joined = "\n\n".join(message.text for message in inputs)
+            return msgspec.structs.replace(inputs[0], text=joined)
 
 
 Stream: TypeAlias = Callable[[Turn], AsyncIterator[Any]]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final, get_args
+
 import msgspec
 
 from ..errors import ConfigError
+from ..ports import Policy
 from .roles import Roles, check_roles
+
+POLICIES: Final = get_args(Policy)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -34,6 +39,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_queued_turns: int = 16
     """Turns that may wait behind the running one."""
 
+    policy: Policy = "enqueue"
+    """How a message meets a running turn, unless it says so itself."""
+
+    policies: dict[str, list[Policy]] = {}
+    """The policies that a role may choose; a role that is not named may choose any."""
+
     key_ttl_ms: int = 24 * 60 * 60 * 1000
     """How long an idempotency key is remembered, at least, also across restarts."""
 
@@ -50,6 +61,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             if type(getattr(self, field)) is not bool:
                 raise ConfigError(field, getattr(self, field), "True or False")
         check_roles(self.roles)
+        self._check_policies()
+
+    def _check_policies(self) -> None:
+        limit = f"of {', '.join(POLICIES)}"
+        if self.policy not in POLICIES:
+            raise ConfigError("policy", self.policy, limit)
+        for role, allowed in self.policies.items():
+            unknown = [policy for policy in allowed if policy not in POLICIES]
+            if unknown:
+                raise ConfigError(f"policies of role {role}", unknown, limit)
 
     def _require_int(self, field: str, least: int) -> None:
         value = getattr(self, field)

@@ -8,7 +8,7 @@ import msgspec
 
 from ..ports import IndexRow, SessionId, UserId
 from . import retention
-from .events import Done, TurnStatus
+from .events import Cause, Done, Exchange, TurnKind, TurnStatus
 from .settings import Settings
 from .transcript import Line
 
@@ -16,6 +16,9 @@ Lifecycle: TypeAlias = Literal["created", "active", "paused", "ended"]
 
 REMEMBERED_TURNS: Final = 32
 """Ended turns whose outcome a session can still tell."""
+
+REMEMBERED_KEYS: Final = 32
+"""Answer keys of aborted turns whose late answers are still taken."""
 
 
 class Genesis(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,17 +54,42 @@ class JoinRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     role: str
 
 
-class PendingTurn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A turn that waits, or runs (its `attempt`-th time)."""
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """What the suspended turn waits for: `decisions` on its calls. `saved` is its pipeline's."""
+
+    id: str
+    calls: list[str]
+    expires_ms: int
+    saved: Any = None
+    decisions: dict[str, bool] | None = None
+
+
+class PendingTurn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A turn that waits, or runs (its `attempt`-th time).
+
+    `resume` is the approval it went on with, and `kept` how many lines it had by then: a further
+    attempt begins there. `cause` is why an activation left it running.
+    """
 
     turn: int
     user: UserId
     attempt: int = 0
+    kind: TurnKind = "answer"
+    prompt: str = ""
+    answer_key: str = ""
+    steer: bool = False
+    resume: Approval | None = None
+    kept: int = 0
+    cause: Cause | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """How a turn ended; `into`: its message was handed to that turn."""
+
     status: TurnStatus
     reason: str = ""
+    cause: Cause | None = None
+    into: int | None = None
 
 
 class State(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -72,6 +100,10 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
     turns have begun (spec V16). `versions` are the revisions at which context keys last changed.
     The room retains `retained` events, from revision `oldest` on; those of `uncharged` come on
     top. `done` are the idempotency keys in use, oldest first, each with when and what for.
+
+    While there is an `approval` the running turn is suspended. `aborted` are the answer keys of
+    turns that were ended before their answer came, with the turns. `closing` is who asked for the
+    end that is near.
     """
 
     id: SessionId
@@ -100,8 +132,13 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
     last_turn: int = 0
     running: PendingTurn | None = None
     queued: list[PendingTurn] = []
+    approval: Approval | None = None
     open_calls: dict[str, str] = {}
     outcomes: dict[int, Outcome] = {}
+    aborted: dict[str, int] = {}
+    greeted: bool = False
+    dialog: list[Exchange] | None = None
+    closing: UserId | None = None
 
     @classmethod
     def at_creation(cls, genesis: Genesis) -> State:

@@ -15,8 +15,12 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag="message", omit_def
     """Something said. A pipeline yields `Message(text=...)` to say it at once, without deltas.
 
     `turn` is the turn it belongs to, 0 for none. `at_ms` is UTC milliseconds. `interrupted` marks
-    an answer that was cut short: it holds what had been produced by then. `author`, `turn` and
-    `at_ms` are filled in by the session.
+    an answer that was cut short: it holds what had been produced by then, of which readers had
+    seen the first `delivered` characters, if they tell. `author` and `turn` are filled in by the
+    session, and `at_ms` if it is 0 (spec V15).
+
+    `key` names the answer to a turn that was sent with an `answer_key`. The keyed answer of a turn
+    that was interrupted may come late: it is placed in its own turn (spec V16, barge-in).
     """
 
     text: str
@@ -25,12 +29,18 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag="message", omit_def
     turn: int = 0
     at_ms: int = 0
     interrupted: bool = False
+    key: str = ""
+    delivered: int | None = None
 
 
 class TextDelta(msgspec.Struct, frozen=True, tag="text_delta"):
-    """A piece of the answer, published at once. The pieces join to one message. Same as `str`."""
+    """A piece of the answer, published at once. The pieces join to one message. Same as `str`.
+
+    `key`: as of `Message`. A piece that bears the key of another turn is dropped.
+    """
 
     text: str
+    key: str = ""
 
 
 class ToolCall(msgspec.Struct, frozen=True, kw_only=True, tag="tool_call", omit_defaults=True):
@@ -58,6 +68,19 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True, tag="tool_result", o
     turn: int = 0
 
 
+class RequestApproval(msgspec.Struct, frozen=True, kw_only=True, tag="request_approval"):
+    """The pipeline wants people to decide on tool calls before it makes them.
+
+    It is the last thing a pipeline yields: the turn is suspended, durably, and the generator is
+    closed. When somebody has decided, or `expires_s` have passed, the pipeline is invoked again
+    with `turn.decisions`, and with `saved` in `turn.saved`: bytes, or plain data.
+    """
+
+    calls: list[ToolCall]
+    saved: Any = None
+    expires_s: float | None = None
+
+
 def own(line: Line) -> Line:
     """`line`, sharing nothing that can be changed with the one given."""
     match line:
@@ -72,5 +95,5 @@ def own(line: Line) -> Line:
 Line: TypeAlias = Message | ToolCall | ToolResult
 """One line of a transcript, in the order in which a model must see them."""
 
-Output: TypeAlias = str | TextDelta | ToolCall | ToolResult | Message
+Output: TypeAlias = str | TextDelta | ToolCall | ToolResult | Message | RequestApproval
 """What a pipeline may yield."""

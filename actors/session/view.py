@@ -5,13 +5,20 @@ from __future__ import annotations
 from .transcript import Line, Message, ToolCall, ToolResult
 
 
-def place(history: list[Line], line: Line) -> None:
-    """Put what a pipeline said or did after the last line of its own turn, all else at the end."""
+def place(history: list[Line], line: Line, *, hidden: bool = False) -> None:
+    """Put what a pipeline said or did after the last line of its own turn, all else at the end.
+
+    So is the first line of a turn that has no message, too (spec V16), unless it is `hidden`, as
+    nobody asked for it: that goes before the messages that wait for it to end.
+    """
     if line.turn and (not isinstance(line, Message) or line.role == "assistant"):
         for index in range(len(history) - 1, -1, -1):
             if history[index].turn == line.turn:
                 history.insert(index + 1, line)
                 return
+        if hidden:
+            history.insert(start_of(history, line.turn), line)
+            return
     history.append(line)
 
 
@@ -38,16 +45,50 @@ def is_input(line: Line) -> bool:
     return isinstance(line, Message) and line.role == "user"
 
 
-def outputs_of(history: list[Line], turn: int) -> list[Line]:
-    """What the pipeline has said and called in `turn`, in order."""
-    after_input = history[input_of(history, turn) + 1 :]
-    return [line for line in after_input if line.turn == turn]
-
-
-def input_of(history: list[Line], turn: int) -> int:
-    """Where the message that began `turn` stands, or -1. Looked for from the end."""
+def lines_of(history: list[Line], turn: int) -> list[Line]:
+    """The lines of `turn`, in order. Looked for from the end, where the newest turns are."""
+    found: list[Line] = []
     for index in range(len(history) - 1, -1, -1):
         line = history[index]
-        if line.turn == turn and is_input(line):
-            return index
-    return -1
+        if line.turn == turn:
+            found.append(line)
+        elif found and 0 < line.turn < turn:
+            break
+    found.reverse()
+    return found
+
+
+def outputs_of(history: list[Line], turn: int) -> list[Line]:
+    """What the pipeline has said and called in `turn`, in order."""
+    return [line for line in lines_of(history, turn) if not is_input(line)]
+
+
+def inputs_of(history: list[Line], turn: int) -> list[Message]:
+    """What people have said in `turn`, in order: what began it, and what it was steered by."""
+    lines = lines_of(history, turn)
+    return [line for line in lines if isinstance(line, Message) and line.role == "user"]
+
+
+def start_of(history: list[Line], turn: int) -> int:
+    """Where the first line of `turn` stands, or else the first one of a later turn, or the end."""
+    start = -1
+    for index in range(len(history) - 1, -1, -1):
+        at = history[index].turn
+        if at == turn:
+            start = index
+        elif start >= 0 and 0 < at < turn:
+            break
+    if start >= 0:
+        return start
+    return next((i for i, line in enumerate(history) if line.turn > turn), len(history))
+
+
+def open_calls(history: list[Line], turn: int) -> dict[str, str]:
+    """The calls of `turn` that have no result yet: their names by their ids."""
+    calls: dict[str, str] = {}
+    for line in lines_of(history, turn):
+        if isinstance(line, ToolCall):
+            calls[line.id] = line.name
+        elif isinstance(line, ToolResult):
+            calls.pop(line.id, None)
+    return calls

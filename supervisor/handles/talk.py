@@ -11,6 +11,7 @@ from ...actors.session import values
 from ...actors.session.answers import CancelReceipt, Receipt, TurnResult, TurnTicket
 from ...actors.session.commands import Interrupt, Post, Send
 from ...actors.session.messages import AwaitTurn
+from ...actors.session.settings import POLICIES
 from .base import Handle
 
 
@@ -25,19 +26,39 @@ class Talk(Handle):
         return self._do(post, key)
 
     def send(
-        self, user: UserId, text: str, *, policy: Policy = "enqueue", key: str | None = None
+        self,
+        user: UserId,
+        text: str,
+        *,
+        policy: Policy | None = None,
+        answer_key: str = "",
+        key: str | None = None,
     ) -> Reply[Turn]:
         """Say something and have the pipeline answer. The reply: the turn is accepted, durably.
 
-        `policy`, if a turn is running: `enqueue` waits for it, `reject` is refused with
-        `TurnBusy`, `interrupt` ends it as superseded. Refused also: NotMember, NotAllowed,
-        WrongState, TurnQueueFull, NoPipeline.
+        `policy`, if a turn is running; without one it is as the session's settings say:
+
+        - `enqueue` waits for it;
+        - `reject` is refused with `TurnBusy`;
+        - `interrupt` ends it as superseded and goes first;
+        - `rollback` also takes what it was asked and has said out of the transcript;
+        - `steer` is handed to it at its next safe point; if it ends before, this is the next turn;
+        - `merge` joins the user's last turn that waits, or else waits;
+        - `latest` waits in the place of all the user's turns that wait.
+
+        `answer_key` names the answer: if the turn is interrupted, a late answer with this key is
+        still placed in it. Refused: NotMember, NotAllowed (also: to end somebody else's turn, or
+        by the session's `policies`), WrongState, SessionEnded, TurnQueueFull, NoPipeline.
         """
-        if policy not in ("enqueue", "reject", "interrupt"):
-            raise InvalidInput("policy", policy, "'enqueue', 'reject' or 'interrupt'")
-        user, text = values.name(user, "user"), values.text(text, "text")
-        to = partial(Turn, self, user)
-        return self._do(Send(user=user, text=text, policy=policy), key, to)
+        if policy is not None and policy not in POLICIES:
+            raise InvalidInput("policy", policy, f"of {', '.join(POLICIES)}")
+        send = Send(
+            user=values.name(user, "user"),
+            text=values.text(text, "text"),
+            policy=policy,
+            answer_key=values.text(answer_key, "answer_key", values.MAX_NAME),
+        )
+        return self._do(send, key, partial(Turn, self, send.user))
 
     def interrupt(self, user: UserId, turn: int | None = None) -> Reply[CancelReceipt]:
         """Cancel a running or queued turn; without `turn`, the one that is running.
@@ -57,16 +78,17 @@ class Talk(Handle):
 class Turn:
     """A turn that was accepted: `id` counts a session's turns from 1.
 
-    `ahead` turns must end before it starts.
+    `ahead` turns must end before it starts; `waits_for` is what keeps the first of them, or it.
     """
 
-    __slots__ = ("_session", "_user", "ahead", "id")
+    __slots__ = ("_session", "_user", "ahead", "id", "waits_for")
 
     def __init__(self, session: Talk, user: UserId, ticket: TurnTicket) -> None:
         self._session = session
         self._user = user
         self.id = ticket.turn
         self.ahead = ticket.ahead
+        self.waits_for = ticket.waits_for
 
     def __repr__(self) -> str:
         return f"<Turn {self.id} of session {self._session.id}>"

@@ -78,8 +78,8 @@ def test_a_ticket_counts_the_turns_that_must_end_first() -> None:
 
     assert tickets == [
         TurnTicket(turn=1, ahead=0, revision=2),
-        TurnTicket(turn=2, ahead=1, revision=4),
-        TurnTicket(turn=3, ahead=2, revision=6),
+        TurnTicket(turn=2, ahead=1, revision=4, waits_for="turn"),
+        TurnTicket(turn=3, ahead=2, revision=6, waits_for="turn"),
     ]
 
 

@@ -396,7 +396,7 @@ def test_cancelling_the_running_turn_starts_the_next() -> None:
     events = do(state, Interrupt(user="bob"))
 
     assert events == (
-        happened.TurnEnded(turn=1, status="cancelled", reason="by bob"),
+        happened.TurnEnded(turn=1, status="cancelled", reason="by bob", cause="user"),
         happened.TurnStarted(turn=2, user="ann"),
     )
 
@@ -408,7 +408,9 @@ def test_cancelling_a_queued_turn_leaves_the_running_one_alone() -> None:
 
     events = do(state, Interrupt(user="ann", turn=3), said=("not of turn 3",))
 
-    assert events == (happened.TurnEnded(turn=3, status="cancelled", reason="by ann"),)
+    assert events == (
+        happened.TurnEnded(turn=3, status="cancelled", reason="by ann", cause="user"),
+    )
     assert waiting(state) == (1, [2, 4])
 
 

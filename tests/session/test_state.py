@@ -35,7 +35,7 @@ from greenroom.actors.session.state import (
     encode_state,
 )
 from greenroom.actors.session.transcript import Message, ToolCall, ToolResult
-from greenroom.actors.session.view import input_of, outputs_of
+from greenroom.actors.session.view import outputs_of, start_of
 
 
 def said(text: str, turn: int = 0, role: Any = "assistant") -> happened.MessagePosted:
@@ -115,7 +115,7 @@ def test_the_input_and_the_outputs_of_a_turn_are_found() -> None:
         do(state, command)
     do(state, Post(user="ann", text="of no turn"))
 
-    assert [input_of(state.history, turn) for turn in (1, 2, 3)] == [0, 3, -1]
+    assert [start_of(state.history, turn) for turn in (1, 2, 3)] == [0, 3, 5]
     assert outputs_of(state.history, 1) == state.history[1:3]
     assert outputs_of(state.history, 2) == []
 

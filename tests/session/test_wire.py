@@ -115,6 +115,16 @@ OTHERS: list[Event] = [
     happened.ToolReturned(result=ToolResult(value={"x": [1]}, id="a")),
     happened.TextStreamed(2, "hel"),
     happened.PresenceChanged(user="bob", cursor="x"),
+    happened.TurnSteered(turn=3, into=2),
+    happened.TurnHandedBack(turn=2, cause="drain"),
+    happened.TurnStopped(turn=2, attempt=1, how="stopped"),
+    happened.TurnRolledBack(turn=2, by="bob", removed=3),
+    happened.ApprovalRequested(turn=2, approval="2-7", calls=["a"], expires_ms=9000),
+    happened.ApprovalDecided(turn=2, approval="2-7", by="bob", decisions={"a": True}),
+    happened.TranscriptCut(by="bob", why="undo", keep=2, removed=3),
+    happened.Compacted(turn=2, lines=4, summary="in short"),
+    happened.DialogSet(user="bob", dialog=[happened.Exchange(user="hi", assistant="ho")]),
+    happened.SessionClosing(by="bob"),
 ]
 
 

@@ -32,6 +32,14 @@ def require(state: State, user: UserId, permission: Permission) -> None:
         raise NotAllowed(state.id, user, role, permission)
 
 
+def require_open(state: State, user: UserId) -> None:
+    """Refuse unless `user` may speak and the session takes messages."""
+    require(state, user, "speak")
+    require_state(state, "active")
+    if state.closing is not None:
+        raise SessionEnded(state.id, ("active",))
+
+
 def require_host(state: State, user: UserId) -> None:
     """Refuse unless `user` is the host."""
     if user != state.host:

@@ -2,60 +2,114 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
 
 import msgspec
 
-from ...errors import InvalidInput, TurnBusy, TurnQueueFull
+from ...errors import InvalidInput, NotAllowed, TurnBusy, TurnQueueFull
+from ...ports import Policy, UserId
 from ..commands import FinishTurn, Interrupt, Post, Record, Recover, Send
 from ..events import (
+    Cause,
     Durable,
     MessagePosted,
+    SessionEnded,
     ToolCalled,
     ToolReturned,
     TurnEnded,
     TurnQueued,
+    TurnRolledBack,
     TurnStarted,
     TurnStatus,
 )
+from ..settings import POLICIES
 from ..state import State
 from ..transcript import Message, ToolCall, ToolResult
-from ..view import outputs_of
-from .checks import require, require_state
+from ..view import lines_of, outputs_of
+from .checks import require, require_open
 from .moment import Moment
 
 
 def post(state: State, command: Post, moment: Moment) -> tuple[Durable, ...]:
-    require(state, command.user, "speak")
-    require_state(state, "active")
+    require_open(state, command.user)
     return (_posted(command, 0, moment),)
 
 
 def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
     """Post the message, and start its turn or queue it, as its policy says."""
-    require(state, command.user, "speak")
-    require_state(state, "active")
-    turn = state.last_turn + 1
+    require_open(state, command.user)
+    policy = _policy(state, command)
+    turn, user, key = state.last_turn + 1, command.user, command.answer_key
     posted = _posted(command, turn, moment)
-    queued = TurnQueued(turn=turn, user=command.user)
-    started = queued if moment.held else TurnStarted(turn=turn, user=command.user)
+    queued = TurnQueued(turn=turn, user=user, answer_key=key)
+    started = queued if moment.held else TurnStarted(turn=turn, user=user, answer_key=key)
     # While turns are held there may be some waiting and none running: they keep their place.
     first = state.running or next(iter(state.queued), None)
     if first is None:
         return (posted, started)
-    match command.policy:
+    match policy:
         case "reject":
             raise TurnBusy(state.id, str(first.turn))
         case "interrupt":
-            reason = f"by turn {turn}"
-            running = state.running is not None
-            ended = _end_running(state, "superseded", moment, reason=reason) if running else ()
-            return (*ended, posted, started)
-        case "enqueue":
-            limit = state.settings.max_queued_turns
-            if len(state.queued) >= limit:
-                raise TurnQueueFull(state.id, limit)
+            return (*_superseded(state, command, turn, moment), posted, started)
+        case "rollback":
+            ended = _superseded(state, command, turn, moment)
+            undone = (_rolled_back(state, user, ended),) if ended else ()
+            return (*ended, *undone, posted, started)
+        case "merge" if state.queued and state.queued[-1].user == user:
+            return (_posted(command, state.queued[-1].turn, moment),)
+        case "latest":
+            return (*_replaced(state, user, turn), posted, queued)
+        case "steer":
+            _require_place(state)
+            return (posted, msgspec.structs.replace(queued, steer=state.running is not None))
+        case "enqueue" | "merge":
+            _require_place(state)
             return (posted, queued)
+
+
+def _policy(state: State, command: Send) -> Policy:
+    """The policy of the message, if its author's role may choose it."""
+    policy = command.policy or state.settings.policy
+    role = state.participants[command.user].role
+    if policy not in state.settings.policies.get(role, POLICIES):
+        raise NotAllowed(state.id, command.user, role, f"policy {policy}")
+    return policy
+
+
+def _require_place(state: State) -> None:
+    limit = state.settings.max_queued_turns
+    if len(state.queued) >= limit:
+        raise TurnQueueFull(state.id, limit)
+
+
+def _superseded(state: State, command: Send, by: int, moment: Moment) -> tuple[Durable, ...]:
+    """The end of the running turn, which its author or who may interrupt may bring about."""
+    running = state.running
+    if running is None:
+        return ()
+    if running.user != command.user:
+        require(state, command.user, "interrupt")
+    return end_running(state, "superseded", moment, reason=f"by turn {by}", cause="superseded")
+
+
+def _rolled_back(state: State, user: UserId, ended: Sequence[Durable]) -> TurnRolledBack:
+    assert state.running is not None
+    turn = state.running.turn
+    removed = len(lines_of(state.history, turn)) + len(ended) - 1  # all of it but the end is lines
+    return TurnRolledBack(turn=turn, by=user, removed=removed)
+
+
+def _replaced(state: State, user: UserId, by: int) -> tuple[Durable, ...]:
+    """The end of the user's own turns that wait."""
+    return tuple(
+        TurnEnded(
+            turn=waiting.turn, status="superseded", reason=f"by turn {by}", cause="superseded"
+        )
+        for waiting in state.queued
+        if waiting.user == user
+    )
 
 
 def interrupt(state: State, command: Interrupt, moment: Moment) -> tuple[Durable, ...]:
@@ -64,10 +118,12 @@ def interrupt(state: State, command: Interrupt, moment: Moment) -> tuple[Durable
     reason = f"by {command.user}"
     running = state.running
     if running is not None and command.turn in (None, running.turn):
-        return (*_end_running(state, "cancelled", moment, reason=reason), *next_turn(state, moment))
+        ended = end_running(state, "cancelled", moment, reason=reason, cause="user")
+        return (*ended, *next_turn(state, moment))
     if any(waiting.turn == command.turn for waiting in state.queued):
         assert command.turn is not None
-        return (TurnEnded(turn=command.turn, status="cancelled", reason=reason),)
+        turn = command.turn
+        return (TurnEnded(turn=turn, status="cancelled", reason=reason, cause="user"),)
     return ()
 
 
@@ -85,7 +141,7 @@ def record(state: State, command: Record, moment: Moment) -> tuple[Durable, ...]
 
 def finish(state: State, command: FinishTurn, moment: Moment) -> tuple[Durable, ...]:
     """End the running turn as its pipeline ended, and start the next one."""
-    ended = _end_running(state, command.status, moment, reason=command.reason)
+    ended = end_running(state, command.status, moment, reason=command.reason, cause=command.cause)
     return (*ended, *next_turn(state, moment))
 
 
@@ -93,15 +149,26 @@ def recover(state: State, command: Recover, moment: Moment) -> tuple[Durable, ..
     """Settle the turn that an older activation left running: run it again, or call it lost."""
     running = state.running
     if running is None:
-        return next_turn(state, moment)
+        return start_next(state, moment)
+    if state.approval is not None:
+        return resume_decided(state, moment)
     if running.attempt < command.attempts and not moment.held:
         again = running.attempt + 1
         return (TurnStarted(turn=running.turn, user=running.user, attempt=again),)
     reason = f"found running after a crash, attempt {running.attempt}"
-    return (*_end_running(state, "lost", moment, reason=reason), *next_turn(state, moment))
+    cause = running.cause or "crash"
+    ended = end_running(state, "lost", moment, reason=reason, cause=cause)
+    return (*ended, *next_turn(state, moment))
 
 
 def next_turn(state: State, moment: Moment) -> tuple[Durable, ...]:
+    """What follows the end of a turn: the start of the next one, or the end of the session."""
+    if state.closing is not None:
+        return (*_cancel_waiting(state, "ended", "ended"), SessionEnded(by=state.closing))
+    return start_next(state, moment)
+
+
+def start_next(state: State, moment: Moment) -> tuple[Durable, ...]:
     """The start of the first queued turn, unless the session is paused."""
     return start_queued(state, moment) if state.lifecycle == "active" else ()
 
@@ -114,17 +181,42 @@ def start_queued(state: State, moment: Moment) -> tuple[Durable, ...]:
     return (TurnStarted(turn=waiting.turn, user=waiting.user),)
 
 
-def cancel_all(state: State, moment: Moment, *, reason: str) -> tuple[Durable, ...]:
-    """The end of the running turn and of every queued one."""
-    ended = _end_running(state, "cancelled", moment, reason=reason) if state.running else ()
-    waiting = tuple(
-        TurnEnded(turn=turn.turn, status="cancelled", reason=reason) for turn in state.queued
+def resume_decided(state: State, moment: Moment) -> tuple[Durable, ...]:
+    """The suspended turn goes on, if its approval is decided and turns are not held."""
+    running, approval = state.running, state.approval
+    assert running is not None
+    assert approval is not None
+    if approval.decisions is None or moment.held:
+        return ()
+    resumed = TurnStarted(
+        turn=running.turn, user=running.user, attempt=running.attempt, resumed=approval.id
     )
-    return (*ended, *waiting)
+    return (resumed,)
 
 
-def _end_running(
-    state: State, status: TurnStatus, moment: Moment, *, reason: str
+def cancel_all(
+    state: State, moment: Moment, *, reason: str, cause: Cause = "ended"
+) -> tuple[Durable, ...]:
+    """The end of the running turn and of every queued one."""
+    running = state.running is not None
+    ended = end_running(state, "cancelled", moment, reason=reason, cause=cause) if running else ()
+    return (*ended, *_cancel_waiting(state, reason, cause))
+
+
+def _cancel_waiting(state: State, reason: str, cause: Cause) -> tuple[Durable, ...]:
+    return tuple(
+        TurnEnded(turn=turn.turn, status="cancelled", reason=reason, cause=cause)
+        for turn in state.queued
+    )
+
+
+def end_running(
+    state: State,
+    status: TurnStatus,
+    moment: Moment,
+    *,
+    reason: str,
+    cause: Cause | None = None,
 ) -> tuple[Durable, ...]:
     """What the turn had said, a stub for each open tool call (promise P19), and its end."""
     assert state.running is not None
@@ -134,7 +226,7 @@ def _end_running(
         for call in state.open_calls
     )
     said = _said(turn, moment, interrupted=status != "completed")
-    return (*said, *stubs, TurnEnded(turn=turn, status=status, reason=reason))
+    return (*said, *stubs, TurnEnded(turn=turn, status=status, reason=reason, cause=cause))
 
 
 def _posted(command: Post | Send, turn: int, moment: Moment) -> MessagePosted:
