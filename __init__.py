@@ -46,6 +46,7 @@ from .actors.errors import (
     TurnQueueFull,
     VersionConflict,
     WouldDeadlock,
+    WrongPhase,
     WrongSession,
     WrongState,
 )
@@ -55,16 +56,18 @@ from .actors.session.answers import (
     HistoryPage,
     JoinReceipt,
     Member,
+    PhaseReceipt,
     Receipt,
     SessionInfo,
     SessionSnapshot,
     TurnResult,
 )
 from .actors.session.cursor import START
+from .actors.session.events import Exchange
 from .actors.session.items import Gap, Published
 from .actors.session.pipeline import Turn
 from .actors.session.settings import Settings
-from .actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
+from .actors.session.transcript import Message, PhaseChange, TextDelta, ToolCall, ToolResult
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
 from .supervisor.messages import DrainReport
@@ -83,6 +86,7 @@ __all__ = [
     "ConfigError",
     "Conflict",
     "DrainReport",
+    "Exchange",
     "Fenced",
     "Gap",
     "GreenroomError",
@@ -108,6 +112,8 @@ __all__ = [
     "NotWritten",
     "OutcomeUnknown",
     "Overloaded",
+    "PhaseChange",
+    "PhaseReceipt",
     "Published",
     "Receipt",
     "Refused",
@@ -140,6 +146,7 @@ __all__ = [
     "TurnResult",
     "VersionConflict",
     "WouldDeadlock",
+    "WrongPhase",
     "WrongSession",
     "WrongState",
 ]

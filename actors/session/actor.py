@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from enum import Enum, auto
 from typing import Any, ClassVar, Final, Literal, get_args
@@ -27,7 +27,7 @@ from ..kernel.actor import Actor
 from ..kernel.mailbox import Mail, Mailbox
 from ..kernel.reply import Reply
 from .answers import answer
-from .commands import Command, FinishTurn, Record, Recover, Send
+from .commands import Command, FinishTurn, Greet, Record, Recover, Send
 from .desk import QUESTIONS, Desk
 from .events import (
     Done,
@@ -58,7 +58,9 @@ from .messages import (
     Passivate,
     Present,
     ReportFailure,
+    SetPhase,
     Stayed,
+    Touch,
 )
 from .outbox import Held, Outbox
 from .pipeline import Turn
@@ -67,7 +69,9 @@ from .rules import decide
 from .rules.moment import Moment
 from .stage import Stage
 from .state import State
-from .turns import TurnOutput, TurnRun
+from .transcript import PhaseChange
+from .turns import Kept, TurnOutput, TurnRun
+from .voice import Voice
 
 COMMANDS: Final = frozenset(get_args(Command))
 
@@ -122,6 +126,7 @@ class SessionActor(Actor):
         self._run: TurnRun | None = None
         self._desk_made: Desk | None = None
         self._presences: Presences | None = None
+        self._voice: Voice | None = None
         self._on_settled: Callable[[], None] | None = None
         self._draining = False
 
@@ -186,7 +191,7 @@ class SessionActor(Actor):
             if key is not None and (first := first_answer(state, key, command)) is not None:
                 self._outbox.put(Held(reply=reply, answer=first))
                 return
-            if type(command) is Send and stage.stream is None:
+            if stage.stream is None and type(command) in (Send, Greet):
                 raise NoPipeline(state.id)
             moment = Moment(stage.clock.now_ms(), self._said(), self._holds_turns)
             events = decide(state, command, moment)
@@ -198,6 +203,8 @@ class SessionActor(Actor):
             self._outbox.put(Held(reply=reply, answer=refusal))
             return
         before, commit = state.revision, None
+        voice = self._voice
+        published = events if voice is None else voice.accompany(state, events)
         for event in events:
             apply(state, event, moment.at_ms)
         self._fence(events)
@@ -210,7 +217,7 @@ class SessionActor(Actor):
             row = state.index_row(members=moved)
             commit = self._outbox.append(bodies, row, after=before)
         self._outbox.put(
-            Held(events, moment.at_ms, before, commit=commit, reply=reply, answer=told)
+            Held(published, moment.at_ms, before, commit=commit, reply=reply, answer=told)
         )
         self._outbox.snapshot_if_due(state)
 
@@ -286,11 +293,16 @@ class SessionActor(Actor):
         if run is None or run.stamp != stamp or self.phase is not Phase.LIVE:
             self._stage.stats.stale_outputs += 1
             return
+        outputs: Iterable[Kept] = run.take()
+        if self._voice is not None:
+            outputs = self._voice.heralded(outputs)
         try:
-            for output in run.take():
+            for output in outputs:
                 if isinstance(output, str):
                     run.said.append(output)
                     self._publish_only(TextStreamed(run.turn, output))
+                elif isinstance(output, PhaseChange):
+                    self._use_voice().change(self.state, run.turn, output.phase)
                 else:
                     self._run_command(Record(turn=run.turn, output=output), None)
         except Refused as refusal:
@@ -302,6 +314,18 @@ class SessionActor(Actor):
 
     def _finish(self, turn: int, status: Literal["completed", "failed"], reason: str) -> None:
         self._run_command(FinishTurn(turn=turn, status=status, reason=reason), None)
+
+    # --- voice ---
+
+    def _use_voice(self) -> Voice:
+        """Made when a phase is first set, or somebody touches: most sessions have no use for it."""
+        if self._voice is None:
+            self._voice = self._desk.voice = Voice(self._stage, self._outbox)
+        return self._voice
+
+    def _on_voice(self, mail: Mail) -> None:
+        self.active_s = self._stage.clock.monotonic()
+        self._use_voice().take(self.state, mail)
 
     # --- questions and presence ---
 
@@ -444,6 +468,8 @@ class SessionActor(Actor):
         FlushPresence: _flush_presence,
         ReportFailure: _report_failure,
         Passivate: _passivate,
+        SetPhase: _on_voice,
+        Touch: _on_voice,
     }
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
         TurnStarted: _begin_turn,

@@ -8,11 +8,22 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from ..ports import SessionId, UserId
-from .commands import Command, Interrupt, Join, Send
+from .commands import Command, Greet, Interrupt, Join, Send
 from .cursor import Cursor
-from .events import Cause, Durable, MessagePosted, PresenceChanged, TurnEnded, TurnStatus
+from .events import (
+    Cause,
+    Durable,
+    MessagePosted,
+    PresenceChanged,
+    TurnEnded,
+    TurnQueued,
+    TurnStarted,
+    TurnStatus,
+)
 from .items import Published
+from .phases import Phase
 from .retention import retained
+from .settings import MODES, Mode
 from .state import Lifecycle, Outcome, Participant, State
 from .transcript import Line, Message, own
 from .values import copied
@@ -37,8 +48,15 @@ class JoinReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="join
     revision: int
 
 
+class PhaseReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The voice session's phase. Not `taken`: the turn that asked for another is not current."""
+
+    phase: Phase
+    taken: bool
+
+
 class TurnTicket(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="turn"):
-    """The turn is accepted and durable. `ahead` turns must end before it starts.
+    """The turn is accepted and durable. `ahead` turns must end before it starts. Turn 0 is none.
 
     `waits_for` says what it waits for: a running `turn`, one that is suspended for an `approval`,
     the `resume` of a paused session, or a `pipeline` while the session has none to run it.
@@ -93,6 +111,8 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A session at a glance. Times are UTC milliseconds; `revision` counts its durable events.
 
     `participants` are in the order of joining. `events` is how many the room history retains.
+    `phase` is that of a voice session: `init` until somebody sets it, and after each passivation.
+    `active_ms`: the last event, phase set, or touch; the latter two until a passivation.
     """
 
     id: SessionId
@@ -111,6 +131,10 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     messages: int
     running_turn: int | None
     queued_turns: list[int]
+    mode: Mode
+    character_id: str
+    phase: Phase
+    active_ms: int
 
 
 class SessionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,8 +187,8 @@ class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
 def answer(state: State, command: Command, events: Sequence[Durable]) -> Answer:
     """The answer to `command`, which caused `events`, already folded into `state`."""
     match command:
-        case Send():
-            return _ticket(state, events)
+        case Send() | Greet():
+            return _ticket(state, _turn_of(events))
         case Interrupt(turn=turn):
             return _cancel_receipt(state, turn, events)
         case Join(user=user):
@@ -178,11 +202,23 @@ def answer(state: State, command: Command, events: Sequence[Durable]) -> Answer:
             return Receipt(revision=state.revision)
 
 
-def _ticket(state: State, events: Sequence[Durable]) -> TurnTicket:
-    """The turn that the message began, or was merged into."""
-    posted = next(event for event in events if isinstance(event, MessagePosted))
-    turn, revision = posted.message.turn, state.revision
-    running = state.running
+def _turn_of(events: Sequence[Durable]) -> int:
+    """The turn that a message began, or was merged into, or that was begun without one; or 0."""
+    for event in reversed(events):
+        match event:
+            case MessagePosted(message=message):
+                return message.turn
+            case TurnQueued(turn=turn) | TurnStarted(turn=turn):
+                return turn
+            case _:
+                continue
+    return 0
+
+
+def _ticket(state: State, turn: int) -> TurnTicket:
+    revision, running = state.revision, state.running
+    if turn == 0:
+        return TurnTicket(turn=0, ahead=0, revision=revision)
     if running is not None and running.turn == turn:
         return TurnTicket(turn=turn, ahead=0, revision=revision)
     place = next(i for i, waiting in enumerate(state.queued) if waiting.turn == turn)
@@ -211,8 +247,8 @@ def result_of(state: State, turn: int, outcome: Outcome) -> TurnResult:
     )
 
 
-def info(state: State) -> SessionInfo:
-    """The session at a glance, copied out of its state."""
+def info(state: State, phase: Phase = "init", touched_ms: int = 0) -> SessionInfo:
+    """The session at a glance, copied out of its state; with its voice phase and last touch."""
     return SessionInfo(
         id=state.id,
         name=state.name,
@@ -230,13 +266,17 @@ def info(state: State) -> SessionInfo:
         messages=state.messages,
         running_turn=state.running.turn if state.running else None,
         queued_turns=[waiting.turn for waiting in state.queued],
+        mode=MODES[state.settings.mode],
+        character_id=state.settings.character_id,
+        phase="closed" if state.lifecycle == "ended" else phase,
+        active_ms=max(state.updated_ms, touched_ms),
     )
 
 
-def snapshot(state: State, said: Sequence[str]) -> SessionSnapshot:
+def snapshot(state: State, info: SessionInfo, said: Sequence[str]) -> SessionSnapshot:
     """The whole state, copied out of it; the cursor that belongs to it is not known yet."""
     return SessionSnapshot(
-        info=info(state),
+        info=info,
         context=copied(state.context),
         versions=dict(state.versions),
         memories=list(state.memories),

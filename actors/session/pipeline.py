@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ..ports import Pipeline, SessionId, UserId
-from .events import TurnKind
+from .dialog import exchanges
+from .events import Exchange, TurnKind
 from .state import PendingTurn, State
 from .transcript import Line, Message, own
 from .values import copied
@@ -47,6 +48,7 @@ class Turn:
         # makes a new list: up to there, this one is frozen and need not be copied.
         self._lines = state.history
         self._end = start_of(state.history, running.turn)
+        self._dialog, self._outcomes = state.dialog, state.outcomes
         self.inputs: tuple[Message, ...] = tuple(inputs_of(state.history, running.turn))
         self.input: Message = _input(self.inputs, running)
         self.decisions: dict[str, bool] | None = None
@@ -64,6 +66,14 @@ class Turn:
     def history(self) -> Sequence[Line]:
         """The transcript before `input`, oldest first: messages, tool calls and their results."""
         return tuple(map(own, self._lines[: self._end]))
+
+    @cached_property
+    def dialog(self) -> tuple[Exchange, ...]:
+        """The dialog context: as it was set, or else the pairs in `history` that the session
+        remembers (those of its last 32 turns that completed)."""
+        if self._dialog is not None:
+            return tuple(self._dialog)
+        return exchanges(self._lines[: self._end], self._outcomes)
 
 
 def _input(inputs: Sequence[Message], running: PendingTurn) -> Message:

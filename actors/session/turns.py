@@ -12,14 +12,15 @@ import structlog
 
 from ..errors import InvalidInput, text_of
 from ..kernel.mailbox import Mailbox
+from .phases import settable
 from .pipeline import Stream, Turn
-from .transcript import Message, TextDelta, ToolCall, ToolResult
-from .values import plain, text
+from .transcript import Message, PhaseChange, TextDelta, ToolCall, ToolResult
+from .values import MAX_TIME_MS, plain, text
 
 WINDOW: Final = 64
 """Outputs a pipeline may be ahead of its session: past that it waits."""
 
-Kept: TypeAlias = str | Message | ToolCall | ToolResult
+Kept: TypeAlias = str | Message | ToolCall | ToolResult | PhaseChange
 
 log = structlog.get_logger()
 
@@ -113,8 +114,10 @@ def check_output(output: Any) -> Kept:
             return text(output, "text")
         case TextDelta(text=piece):
             return text(piece, "text")
-        case Message(text=whole):
+        case Message(text=whole, at_ms=at_ms):
             text(whole, "message text")
+            if type(at_ms) is not int or not 0 <= at_ms <= MAX_TIME_MS:
+                raise InvalidInput("at_ms", at_ms, "UTC milliseconds of the years 1970 to 9999")
             return output
         case ToolCall(name=tool, arguments=arguments, id=call):
             if type(arguments) is not dict:
@@ -125,8 +128,10 @@ def check_output(output: Any) -> Kept:
             if type(failed) is not bool:
                 raise InvalidInput("failed", failed, "True or False")
             return ToolResult(value=plain(value, "value"), id=text(call, "id"), failed=failed)
+        case PhaseChange(phase=phase):
+            return PhaseChange(settable(phase))
         case _:
-            limit = "a str, TextDelta, ToolCall, ToolResult or Message"
+            limit = "a str, TextDelta, ToolCall, ToolResult, Message or PhaseChange"
             raise InvalidInput("pipeline output", type(output).__name__, limit)
 
 

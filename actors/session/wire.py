@@ -146,6 +146,9 @@ def _describe(published: Published) -> _Description:  # noqa: C901
 
 
 def _as_action(event: Any) -> _Description:
+    """What is told to pipelines only is left out (spec V05)."""
     data: dict[str, Any] = msgspec.to_builtins(event)
     kind = data.pop("type")
-    return "action", str(data.get("user", "")), f"Action: {kind}", {**data, "action_type": kind}
+    data.pop("dialog", None)
+    data.pop("prompt", None)
+    return "action", data.get("user") or "", f"Action: {kind}", {**data, "action_type": kind}

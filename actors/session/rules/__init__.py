@@ -16,6 +16,7 @@ from ..commands import (
     Deny,
     End,
     FinishTurn,
+    Greet,
     Interrupt,
     Join,
     Leave,
@@ -25,13 +26,14 @@ from ..commands import (
     Recover,
     Resume,
     Send,
+    SetDialog,
     Start,
     TransferHost,
     UpdateContext,
 )
 from ..events import Durable
 from ..state import State
-from . import rooms, shared, turns
+from . import rooms, shared, turns, voice
 from .moment import Moment
 
 
@@ -48,6 +50,10 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return turns.finish(state, command, moment)
         case Interrupt():
             return turns.interrupt(state, command, moment)
+        case Greet():
+            return voice.greet(state, command, moment)
+        case SetDialog():
+            return voice.set_dialog(state, command)
         case Act():
             return shared.act(state, command)
         case UpdateContext():

@@ -62,10 +62,10 @@ def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
         case "latest":
             return (*_replaced(state, user, turn), posted, queued)
         case "steer":
-            _require_place(state)
+            require_place(state)
             return (posted, msgspec.structs.replace(queued, steer=state.running is not None))
         case "enqueue" | "merge":
-            _require_place(state)
+            require_place(state)
             return (posted, queued)
 
 
@@ -78,7 +78,8 @@ def _policy(state: State, command: Send) -> Policy:
     return policy
 
 
-def _require_place(state: State) -> None:
+def require_place(state: State) -> None:
+    """Refuse if as many turns wait as may."""
     limit = state.settings.max_queued_turns
     if len(state.queued) >= limit:
         raise TurnQueueFull(state.id, limit)
@@ -131,8 +132,9 @@ def record(state: State, command: Record, moment: Moment) -> tuple[Durable, ...]
     """Keep what the running turn's pipeline yielded, after the text that came before it."""
     said = _said(command.turn, moment)
     match command.output:
-        case Message(text=text):
-            return (*said, MessagePosted(message=_answer(text, command.turn, moment)))
+        case Message(text=text, at_ms=at_ms):
+            message = _answer(text, command.turn, at_ms or moment.at_ms)
+            return (*said, MessagePosted(message=message))
         case ToolCall() as call:
             return (*said, ToolCalled(call=_identified(state, call, command.turn)))
         case ToolResult() as result:
@@ -154,7 +156,10 @@ def recover(state: State, command: Recover, moment: Moment) -> tuple[Durable, ..
         return resume_decided(state, moment)
     if running.attempt < command.attempts and not moment.held:
         again = running.attempt + 1
-        return (TurnStarted(turn=running.turn, user=running.user, attempt=again),)
+        started = TurnStarted(
+            turn=running.turn, user=running.user, attempt=again, kind=running.kind
+        )
+        return (started,)
     reason = f"found running after a crash, attempt {running.attempt}"
     cause = running.cause or "crash"
     ended = end_running(state, "lost", moment, reason=reason, cause=cause)
@@ -178,7 +183,7 @@ def start_queued(state: State, moment: Moment) -> tuple[Durable, ...]:
     if not state.queued or moment.held:
         return ()
     waiting = state.queued[0]
-    return (TurnStarted(turn=waiting.turn, user=waiting.user),)
+    return (TurnStarted(turn=waiting.turn, user=waiting.user, kind=waiting.kind),)
 
 
 def resume_decided(state: State, moment: Moment) -> tuple[Durable, ...]:
@@ -240,14 +245,12 @@ def _posted(command: Post | Send, turn: int, moment: Moment) -> MessagePosted:
 def _said(turn: int, moment: Moment, *, interrupted: bool = False) -> tuple[MessagePosted, ...]:
     if not moment.said:
         return ()
-    message = _answer("".join(moment.said), turn, moment, interrupted=interrupted)
+    message = _answer("".join(moment.said), turn, moment.at_ms, interrupted=interrupted)
     return (MessagePosted(message=message),)
 
 
-def _answer(text: str, turn: int, moment: Moment, *, interrupted: bool = False) -> Message:
-    return Message(
-        role="assistant", text=text, turn=turn, at_ms=moment.at_ms, interrupted=interrupted
-    )
+def _answer(text: str, turn: int, at_ms: int, *, interrupted: bool = False) -> Message:
+    return Message(role="assistant", text=text, turn=turn, at_ms=at_ms, interrupted=interrupted)
 
 
 def _identified(state: State, call: ToolCall, turn: int) -> ToolCall:
