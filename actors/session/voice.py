@@ -12,12 +12,12 @@ from .answers import PhaseReceipt, Receipt
 from .events import Durable, Event, PhaseChanged, SessionEnded, TurnEnded, TurnStarted
 from .messages import SetPhase, Touch
 from .outbox import Held, Outbox
+from .outputs import Kept
 from .phases import CONVERSING, Phase, move
 from .rules.voice import current_turn, set_phase, touch
 from .stage import Stage
 from .state import State
 from .transcript import Message, PhaseChange
-from .turns import Kept
 
 
 class Voice:
@@ -55,10 +55,10 @@ class Voice:
         """The running turn's pipeline moves the session. Raises WrongPhase."""
         self._publish(state, self._moved(move(state.id, self.phase, to), turn))
 
-    def heralded(self, outputs: Iterable[Kept]) -> Iterator[Kept]:
+    def heralded(self, state: State, outputs: Iterable[Kept]) -> Iterator[Kept]:
         """The outputs of the running turn, with a change to speaking before its first text."""
         for output in outputs:
-            if self.phase == "processing" and isinstance(output, str | Message):
+            if self.phase == "processing" and _speaks(state, output):
                 yield PhaseChange("speaking")
             yield output
 
@@ -106,3 +106,11 @@ class Voice:
     def _publish(self, state: State, changes: tuple[PhaseChanged, ...]) -> None:
         if changes:
             self._outbox.put(Held(changes, self._stage.clock.now_ms(), state.revision))
+
+
+def _speaks(state: State, output: Kept) -> bool:
+    """Whether it is text of the running turn: a message with another key is a late answer."""
+    if isinstance(output, Message):
+        own = "" if state.running is None else state.running.answer_key
+        return output.key in ("", own)
+    return isinstance(output, str)

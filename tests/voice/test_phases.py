@@ -221,7 +221,7 @@ def test_a_session_that_has_no_phase_holds_nothing_for_it() -> None:
             actor = session._runtime._supervisor._places["s"].actor  # type: ignore[union-attr]
 
             assert actor is not None
-            assert actor._voice is None
+            assert actor.voice is None
 
     play(scene)
 

@@ -17,10 +17,12 @@ from ..commands import (
     End,
     FinishTurn,
     Greet,
+    HandBack,
     Interrupt,
     Join,
     Leave,
     Pause,
+    PlaceAnswer,
     Post,
     Record,
     Recover,
@@ -28,6 +30,7 @@ from ..commands import (
     Send,
     SetDialog,
     Start,
+    Steer,
     TransferHost,
     UpdateContext,
 )
@@ -54,6 +57,12 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return voice.greet(state, command, moment)
         case SetDialog():
             return voice.set_dialog(state, command)
+        case Steer():
+            return turns.steer(state, command, moment)
+        case PlaceAnswer():
+            return turns.place_answer(state, command, moment)
+        case HandBack():
+            return turns.hand_back(state, command, moment)
         case Act():
             return shared.act(state, command)
         case UpdateContext():
