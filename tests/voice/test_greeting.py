@@ -223,3 +223,27 @@ def test_v13_the_first_greeting_is_activity() -> None:
             assert (await session.info()).active_ms == clock.now_ms()
 
     play(scene)
+
+
+def test_v13_a_greeting_that_has_said_nothing_can_be_steered() -> None:
+    async def listens(turn: greenroom.Turn) -> AsyncIterator[str]:
+        if turn.kind == "greeting":
+            await asked.wait()
+            (message,) = await turn.steering()
+            yield f"welcome: {message.text}"
+
+    async def scene() -> None:
+        async with booth(pipeline=listens) as (session, _):
+            turn = await session.greet("ann", "be kind")
+            assert turn is not None
+            await session.send("ann", "what now?", policy="steer")
+            await session.send("ann", "and then?")
+            asked.set()
+
+            assert (await turn.result()).text == "welcome: what now?"
+            transcript = await session.transcript("ann")
+            assert texts(transcript) == ["what now?", "welcome: what now?", "and then?"]
+            assert [line.turn for line in transcript] == [1, 1, 3]
+
+    asked = asyncio.Event()
+    play(scene)

@@ -270,6 +270,25 @@ def test_v07_a_whole_message_is_spoken_too_and_a_tool_call_is_not() -> None:
     play(scene)
 
 
+def test_vx17_a_late_answer_to_an_older_turn_is_not_speaking() -> None:
+    async def scene() -> None:
+        async with booth(mode="omni") as (session, script):
+            await go(session, "connected", "listening")
+            await session.send("ann", "one", answer_key="k1")
+            await settle()
+            await session.send("ann", "two", answer_key="k2", policy="interrupt")
+            await settle()
+
+            script.cue("s", 2, greenroom.Message(text="one, late", key="k1"))
+            await settle()
+            assert await phase_of(session) == "processing"
+            script.cue("s", 2, greenroom.Message(text="two", key="k2"))
+            await settle()
+            assert await phase_of(session) == "speaking"
+
+    play(scene)
+
+
 @pytest.mark.parametrize("phase", ["init", "connected"])
 def test_v07_a_turn_does_not_move_a_session_that_does_not_converse(phase: Any) -> None:
     async def scene() -> None:

@@ -74,7 +74,7 @@ def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
         case "latest":
             replaced = _replaced(state, user, turn)
             if not replaced:
-                _require_place(state)
+                require_place(state)
             return (*replaced, posted, queued)
         case "steer":
             require_place(state)
