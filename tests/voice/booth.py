@@ -17,8 +17,10 @@ async def booth(*guests: str, **options: Any) -> AsyncIterator[tuple[greenroom.S
     """Ann's session `s` and the pipeline that the test steps; ended when the test is done."""
     script = Script()
     async with room(*guests, **{"pipeline": script, **options}) as session:
-        yield session, script
-        await session.end("ann")
+        try:
+            yield session, script
+        finally:
+            await session.end("ann")
 
 
 async def go(session: greenroom.Session, *phases: Any) -> None:
