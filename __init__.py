@@ -22,6 +22,7 @@ from .actors.errors import (
     JournalLocked,
     JournalUnavailable,
     MailboxClosed,
+    NoApproval,
     NoPipeline,
     NotAllowed,
     NotHost,
@@ -60,11 +61,12 @@ from .actors.session.answers import (
     SessionSnapshot,
     TurnResult,
 )
+from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.cursor import START
 from .actors.session.items import Gap, Published
 from .actors.session.pipeline import Turn
 from .actors.session.settings import Settings
-from .actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
+from .actors.session.transcript import Message, RequestApproval, TextDelta, ToolCall, ToolResult
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
 from .supervisor.messages import DrainReport
@@ -82,6 +84,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Conflict",
+    "DecideReceipt",
     "DrainReport",
     "Fenced",
     "Gap",
@@ -100,6 +103,7 @@ __all__ = [
     "MailboxClosed",
     "Member",
     "Message",
+    "NoApproval",
     "NoPipeline",
     "NotAllowed",
     "NotHost",
@@ -108,6 +112,7 @@ __all__ = [
     "NotWritten",
     "OutcomeUnknown",
     "Overloaded",
+    "PendingApproval",
     "Published",
     "Receipt",
     "Refused",
@@ -115,6 +120,7 @@ __all__ = [
     "Replay",
     "Reply",
     "ReplyTimeout",
+    "RequestApproval",
     "Runtime",
     "RuntimeClosed",
     "Session",

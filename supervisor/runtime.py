@@ -202,6 +202,7 @@ class Runtime:
             stream=self._stream,
             stats=self.stats,
             turn_attempts=config.turn_attempts,
+            approval_expires_s=config.approval_expires_s,
             snapshot_bytes=config.snapshot_bytes,
             mailbox_capacity=config.mailbox_capacity,
         )

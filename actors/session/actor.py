@@ -27,9 +27,12 @@ from ..kernel.actor import Actor
 from ..kernel.mailbox import Mail, Mailbox
 from ..kernel.reply import Reply
 from .answers import answer
-from .commands import Command, FinishTurn, Record, Recover, Send
+from .approvals import undecided
+from .commands import Command, Expire, FinishTurn, Record, Recover, Send, Suspend
 from .desk import QUESTIONS, Desk
 from .events import (
+    ApprovalDecided,
+    ApprovalRequested,
     Done,
     Durable,
     Entry,
@@ -45,10 +48,12 @@ from .events import (
     TurnStarted,
     encode_entry,
 )
-from .fold import apply, remember
+from .expiry import Expiry
+from .fold import apply, remember, save
 from .idempotency import done, first_answer
 from .live import LiveLog
 from .messages import (
+    ApprovalDue,
     Committed,
     Departed,
     Departure,
@@ -67,6 +72,7 @@ from .rules import decide
 from .rules.moment import Moment
 from .stage import Stage
 from .state import State
+from .transcript import RequestApproval
 from .turns import TurnOutput, TurnRun
 
 COMMANDS: Final = frozenset(get_args(Command))
@@ -127,11 +133,20 @@ class SessionActor(Actor):
 
     @property
     def idle(self) -> bool:
-        """Whether it could leave now: no turn runs or waits for a free lane, no mail waits."""
+        """Whether it could leave now: no turn runs or waits for a free lane, no mail waits.
+
+        A suspended turn does not run, and those behind it wait for people.
+        """
         state = self.state
         queued = state.queued and state.lifecycle == "active" and not self._holds_turns
-        busy = state.running or queued or self._outbox or self.actor_inbox.depth
+        lane = state.approval is None and (state.running or queued)
+        busy = lane or self._outbox or self.actor_inbox.depth
         return self.phase is Phase.LIVE and not busy
+
+    @property
+    def runs(self) -> bool:
+        """Whether a turn runs, and is not suspended."""
+        return self.state.running is not None and self.state.approval is None
 
     @property
     def _holds_turns(self) -> bool:
@@ -153,6 +168,11 @@ class SessionActor(Actor):
             live.finish()
         if self.state.running is not None or self.state.queued:
             self._run_command(Recover(attempts=self._stage.turn_attempts), None)
+        approval = undecided(self.state)
+        if approval is not None and approval.expires_ms <= self._stage.clock.now_ms():
+            self._run_command(Expire(approval=approval.id), None)
+        elif approval is not None:
+            self._watch_approval()
 
     def handle(self, mail: Mail) -> None:
         message = mail.message
@@ -205,6 +225,8 @@ class SessionActor(Actor):
         if events:
             if key is not None:
                 bodies[0] = self._remember(done(key, command, told), events[0], moment.at_ms)
+            elif type(command) is Suspend and command.saved is not None:
+                bodies[-1] = self._save(command.saved, events[-1], moment.at_ms)
             stage.stats.events += len(events)
             moved = not MOVES.isdisjoint(map(type, events))
             row = state.index_row(members=moved)
@@ -219,6 +241,11 @@ class SessionActor(Actor):
         remember(self.state, record, at_ms)
         return encode_entry(Entry(at_ms, event, record))
 
+    def _save(self, saved: Any, event: Durable, at_ms: int) -> bytes:
+        """Keep what a pipeline saves, in the state and with its request; no reader gets it."""
+        save(self.state, saved)
+        return encode_entry(Entry(at_ms, event, saved=saved))
+
     def _fence(self, events: Sequence[Durable]) -> None:
         """Text that became a message is said; a run whose turn has ended is not heard any more."""
         run = self._run
@@ -230,6 +257,8 @@ class SessionActor(Actor):
             elif type(event) is TurnEnded and event.turn == run.turn:
                 if run.ended is None:
                     run.cancel()
+                self._run = None
+            elif type(event) is ApprovalRequested:
                 self._run = None
 
     def _on_committed(self, message: Committed) -> None:
@@ -264,6 +293,8 @@ class SessionActor(Actor):
     def _end_turn(self, event: TurnEnded) -> None:
         self.active_s = self._stage.clock.monotonic()
         self._stage.stats.count_turn(event.status)
+        if self._expiry is not None:
+            self._expiry.follow(self.state)
         if self._desk_made is not None:
             self._desk_made.end_turn(self.state, event.turn)
 
@@ -293,6 +324,9 @@ class SessionActor(Actor):
                     self._publish_only(TextStreamed(run.turn, output))
                 else:
                     self._run_command(Record(turn=run.turn, output=output), None)
+            if isinstance(run.ended, RequestApproval):
+                self._suspend(run.turn, run.ended)
+                return
         except Refused as refusal:
             self._finish(run.turn, "failed", text_of(refusal))
             return
@@ -300,8 +334,27 @@ class SessionActor(Actor):
             status, reason = run.ended
             self._finish(run.turn, status, reason)
 
+    def _suspend(self, turn: int, request: RequestApproval) -> None:
+        expires_s = request.expires_s or self._stage.approval_expires_s
+        suspend = Suspend(turn=turn, calls=request.calls, expires_s=expires_s, saved=request.saved)
+        self._run_command(suspend, None)
+
     def _finish(self, turn: int, status: Literal["completed", "failed"], reason: str) -> None:
         self._run_command(FinishTurn(turn=turn, status=status, reason=reason), None)
+
+    # --- approvals ---
+
+    _expiry: Expiry | None = None  # of the class: a session that never asks has none of its own
+
+    def _watch_approval(self, _: ApprovalRequested | ApprovalDecided | None = None) -> None:
+        """Have the pending approval expire in time, if this activation lasts so long."""
+        if self._expiry is None:
+            self._expiry = Expiry(self._stage.clock, self.actor_inbox)
+        self._expiry.follow(self.state)
+
+    def _expire(self, mail: Mail) -> None:
+        if self.phase is Phase.LIVE:
+            self._run_command(Expire(approval=mail.message.approval), None)
 
     # --- questions and presence ---
 
@@ -359,7 +412,7 @@ class SessionActor(Actor):
 
     @property
     def _drained(self) -> bool:
-        waiting = self.state.running or self.actor_inbox.depth
+        waiting = self.runs or self.actor_inbox.depth
         return self.phase is Phase.LIVE and not waiting
 
     def _leave(self, when_settled: Callable[[], None]) -> None:
@@ -415,11 +468,14 @@ class SessionActor(Actor):
 
     def _depart(self, how: Departure, error: str = "") -> None:
         self.phase = Phase.GONE
+        if self._expiry is not None:
+            self._expiry.stop()
         box = self.actor_inbox
         box.detach()
         for mail in self._desk_made.take_waiting() if self._desk_made is not None else ():
             self._hand_over(mail)
-        self._stage.supervisor.signal(Departed(self.state.id, how, error))
+        wake_ms = approval.expires_ms if (approval := undecided(self.state)) else None
+        self._stage.supervisor.signal(Departed(self.state.id, how, error, wake_ms))
 
     def _hand_over(self, mail: Mail) -> None:
         """Leave a question for the next activation to answer."""
@@ -444,10 +500,13 @@ class SessionActor(Actor):
         FlushPresence: _flush_presence,
         ReportFailure: _report_failure,
         Passivate: _passivate,
+        ApprovalDue: _expire,
     }
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
         TurnStarted: _begin_turn,
         TurnEnded: _end_turn,
+        ApprovalRequested: _watch_approval,
+        ApprovalDecided: _watch_approval,
         Left: _forget_presence,
         PresenceChanged: _note_presence,
         SessionEnded: _finish_log,

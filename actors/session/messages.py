@@ -48,6 +48,12 @@ class GetSnapshot(msgspec.Struct, frozen=True):
     user: UserId
 
 
+class GetApproval(msgspec.Struct, frozen=True):
+    """Answered with the `PendingApproval`, or None, for a participant."""
+
+    user: UserId
+
+
 class RequireMember(msgspec.Struct, frozen=True):
     """Answered with None if `user` is a participant, and refused otherwise."""
 
@@ -74,6 +80,12 @@ class Present(msgspec.Struct, frozen=True):
 
 class FlushPresence(msgspec.Struct, frozen=True):
     """The window in which presences are gathered is over."""
+
+
+class ApprovalDue(msgspec.Struct, frozen=True):
+    """The time in which people could decide is over."""
+
+    approval: str
 
 
 class ReportFailure(msgspec.Struct, frozen=True):
@@ -140,11 +152,15 @@ class Departure(Enum):
 
 
 class Departed(msgspec.Struct, frozen=True):
-    """The session's actor is gone from its mailbox."""
+    """The session's actor is gone from its mailbox.
+
+    At `wake_ms` (UTC milliseconds) it wants to be on stage again: an approval expires then.
+    """
 
     session: SessionId
     how: Departure
     error: str = ""
+    wake_ms: int | None = None
 
 
 class Stayed(msgspec.Struct, frozen=True):

@@ -12,8 +12,9 @@ import structlog
 
 from ..errors import InvalidInput, text_of
 from ..kernel.mailbox import Mailbox
+from .approvals import check_call, check_request
 from .pipeline import Stream, Turn
-from .transcript import Message, TextDelta, ToolCall, ToolResult
+from .transcript import Message, RequestApproval, TextDelta, ToolCall, ToolResult
 from .values import plain, text
 
 WINDOW: Final = 64
@@ -43,14 +44,14 @@ class TurnRun:
     the mailbox stays short and other sessions get their share of the loop.
 
     `said` is the text that has been published but is in no event yet. `ended` is how the pipeline
-    ended, None while it runs.
+    ended, None while it runs: with a request for approval it is suspended, and already closed.
     """
 
     def __init__(self, turn: Turn, stream: Stream, mailbox: Mailbox, epoch: int) -> None:
         self.turn = turn.id
         self.stamp = TurnOutput(epoch, turn.id, turn.attempt)
         self.said: list[str] = []
-        self.ended: tuple[Literal["completed", "failed"], str] | None = None
+        self.ended: tuple[Literal["completed", "failed"], str] | RequestApproval | None = None
         self._mailbox = mailbox
         self._outputs: list[Kept] = []
         self._room: asyncio.Future[None] | None = None
@@ -73,15 +74,20 @@ class TurnRun:
 
     async def _drive(self, turn: Turn, stream: Stream) -> None:
         outputs: AsyncIterator[Any] | None = None
+        request: RequestApproval | None = None
         try:
             outputs = stream(turn)
             async for output in outputs:
                 if self._cancelled:
                     break
+                if isinstance(output, RequestApproval):
+                    request = check_request(output)
+                    await _close(outputs)
+                    break
                 self._keep(output)
                 if len(self._outputs) >= WINDOW:
                     await self._wait_for_room()
-            self.ended = ("completed", "")
+            self.ended = request or ("completed", "")
         except BaseException as error:  # whatever it is, it ends this turn only (promise P17)
             self.ended = ("failed", text_of(error))
             if not self._cancelled:
@@ -116,17 +122,14 @@ def check_output(output: Any) -> Kept:
         case Message(text=whole):
             text(whole, "message text")
             return output
-        case ToolCall(name=tool, arguments=arguments, id=call):
-            if type(arguments) is not dict:
-                raise InvalidInput("arguments", type(arguments).__name__, "a dict")
-            copied = plain(arguments, "arguments")
-            return ToolCall(name=text(tool, "tool name"), arguments=copied, id=text(call, "id"))
+        case ToolCall():
+            return check_call(output)
         case ToolResult(value=value, id=call, failed=failed):
             if type(failed) is not bool:
                 raise InvalidInput("failed", failed, "True or False")
             return ToolResult(value=plain(value, "value"), id=text(call, "id"), failed=failed)
         case _:
-            limit = "a str, TextDelta, ToolCall, ToolResult or Message"
+            limit = "a str, TextDelta, ToolCall, ToolResult, Message or RequestApproval"
             raise InvalidInput("pipeline output", type(output).__name__, limit)
 
 

@@ -13,8 +13,10 @@ from ..commands import (
     AddMemory,
     Approve,
     Command,
+    Decide,
     Deny,
     End,
+    Expire,
     FinishTurn,
     Interrupt,
     Join,
@@ -26,12 +28,13 @@ from ..commands import (
     Resume,
     Send,
     Start,
+    Suspend,
     TransferHost,
     UpdateContext,
 )
 from ..events import Durable
 from ..state import State
-from . import rooms, shared, turns
+from . import approvals, rooms, shared, turns
 from .moment import Moment
 
 
@@ -48,6 +51,12 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return turns.finish(state, command, moment)
         case Interrupt():
             return turns.interrupt(state, command, moment)
+        case Suspend():
+            return approvals.suspend(state, command, moment)
+        case Decide():
+            return approvals.decide(state, command, moment)
+        case Expire():
+            return approvals.expire(state, command, moment)
         case Act():
             return shared.act(state, command)
         case UpdateContext():
