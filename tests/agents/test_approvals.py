@@ -526,6 +526,53 @@ def test_a_session_that_left_is_called_once_however_often_it_came_and_went() -> 
     play(scene)
 
 
+@pytest.mark.parametrize("way", ["decide", "interrupt", "end", "passivate"])
+def test_a_timer_runs_only_while_its_approval_is_pending(way: str) -> None:
+    async def scene() -> None:
+        async with asked(Agent("a", expires_s=10_000.0), idle_s=60.0) as (runtime, session, clock):
+            due_s = clock.now_s + 10_000.0
+
+            def timers() -> int:
+                waiting = [timer for at, _, timer in clock._timers if abs(at - due_s) < 1.0]
+                return sum(timer._call is not None for timer in waiting)
+
+            assert timers() == 1
+            match way:
+                case "decide":
+                    await session.decide("ann", {})
+                case "interrupt":
+                    await session.interrupt("ann")
+                case "end":
+                    await session.end("ann")
+                case "passivate":
+                    await leave_the_stage(runtime, clock)
+            await settle()
+
+            assert timers() == (way == "passivate")
+
+    play(scene)
+
+
+def test_an_approval_that_expires_while_its_session_leaves_is_settled_by_the_next_activation() -> (
+    None
+):
+    async def scene() -> None:
+        journal, agent = GatedJournal(), Agent("a", expires_s=61.0)
+        async with asked(agent, journal=journal, idle_s=60.0) as (_, session, clock):
+            journal.holding = True
+            await clock.advance(62.0)
+            assert journal.waiting == 1, "it was not on its way out"
+            assert len(agent.turns) == 1
+
+            journal.let()
+            await clock.advance(1.0)
+
+            assert agent.turns[-1].decisions == {"a": False}
+            assert (await session.result(1)).status == "completed"
+
+    play(scene)
+
+
 # --- restarts and crashes ------------------------------------------------------------------------
 
 
