@@ -9,7 +9,7 @@ import msgspec
 
 from ..ports import SessionId, UserId
 from .approvals import DecideReceipt, PendingApproval, pending, undecided
-from .commands import Command, Decide, Interrupt, Join, Send
+from .commands import Command, Decide, Interrupt, Join, Send, Steer
 from .cursor import Cursor
 from .events import (
     ApprovalDecided,
@@ -19,13 +19,17 @@ from .events import (
     PresenceChanged,
     TurnEnded,
     TurnStatus,
+    TurnSteered,
 )
 from .items import Published
 from .retention import retained
 from .state import Lifecycle, Outcome, Participant, State
 from .transcript import Line, Message, own
 from .values import copied
-from .view import outputs_of
+from .view import inputs_of, outputs_of
+
+StopFact: TypeAlias = Literal["stopped", "abandoned"]
+"""What became of the pipeline of a turn that was ended from outside."""
 
 WaitsFor: TypeAlias = Literal["turn", "approval", "resume", "pipeline"]
 
@@ -71,7 +75,10 @@ class CancelReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="ca
 
 
 Answer: TypeAlias = Receipt | JoinReceipt | TurnTicket | CancelReceipt | DecideReceipt
-"""What a command is answered with."""
+"""What a command of people is answered with."""
+
+Told: TypeAlias = Answer | tuple[Message, ...]
+"""... or one of a pipeline."""
 
 encode_answer = msgspec.msgpack.Encoder().encode
 decode_answer = msgspec.msgpack.Decoder(Answer).decode
@@ -174,11 +181,14 @@ class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
         return [user for user, seen in self.seen.items() if seen >= event.revision]
 
 
-def answer(state: State, command: Command, events: Sequence[Durable]) -> Answer:
+def answer(state: State, command: Command, events: Sequence[Durable]) -> Told:
     """The answer to `command`, which caused `events`, already folded into `state`."""
     match command:
         case Send():
             return _ticket(state, events)
+        case Steer(turn=turn):
+            handed = sum(event.messages for event in events if isinstance(event, TurnSteered))
+            return tuple(inputs_of(state.history, turn)[-handed:] if handed else ())
         case Interrupt(turn=turn):
             return _cancel_receipt(state, turn, events)
         case Decide():
@@ -196,7 +206,8 @@ def answer(state: State, command: Command, events: Sequence[Durable]) -> Answer:
 
 def _ticket(state: State, events: Sequence[Durable]) -> TurnTicket:
     """The turn that the message began, or was merged into."""
-    posted = next(event for event in events if isinstance(event, MessagePosted))
+    # The first one may be what an interrupted turn had said.
+    posted = next(event for event in reversed(events) if isinstance(event, MessagePosted))
     turn, revision = posted.message.turn, state.revision
     running = state.running
     if running is not None and running.turn == turn:

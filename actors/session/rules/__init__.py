@@ -18,16 +18,19 @@ from ..commands import (
     End,
     Expire,
     FinishTurn,
+    HandBack,
     Interrupt,
     Join,
     Leave,
     Pause,
+    PlaceAnswer,
     Post,
     Record,
     Recover,
     Resume,
     Send,
     Start,
+    Steer,
     Suspend,
     TransferHost,
     UpdateContext,
@@ -57,6 +60,12 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return approvals.decide(state, command, moment)
         case Expire():
             return approvals.expire(state, command, moment)
+        case Steer():
+            return turns.steer(state, command, moment)
+        case PlaceAnswer():
+            return turns.place_answer(state, command, moment)
+        case HandBack():
+            return turns.hand_back(state, command, moment)
         case Act():
             return shared.act(state, command)
         case UpdateContext():
