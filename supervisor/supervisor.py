@@ -49,6 +49,7 @@ from .messages import (
     TimeUp,
     Wanted,
 )
+from .questions import Questions
 from .restarts import RestartWindow, delay_s
 
 BUSY_RETRY_S: Final = 0.25
@@ -108,6 +109,7 @@ class SupervisorActor(Actor):
         self._timer: Timer | None = None
         self._timer_at = 0.0
         self._drain: Draining | None = None
+        self._questions = Questions()
         self._alarms = Alarms(stage.clock, lambda name: mailbox.signal(Alarm(name)), ALARM_AGAIN_S)
 
     def handle(self, mail: Mail) -> None:
@@ -224,6 +226,7 @@ class SupervisorActor(Actor):
         if place.mail is not None and isinstance(place.mail.reply_to, Reply):
             place.mail.reply_to.set(session)
         place.new = place.mail = None
+        self._questions.hand_to(session, place.box)
         actor._start_actor_loop()
 
     def _not_admitted(self, mail: Mail, error: GreenroomError) -> None:
@@ -235,6 +238,7 @@ class SupervisorActor(Actor):
     def _not_opened(self, mail: Mail) -> None:
         session, error = mail.message.session, mail.message.error
         self._alarms.cancel(session)
+        self._questions.refuse(session, error)
         if not isinstance(error, Refused):
             log.error("session_not_opened", session=session, error=text_of(error))
         self._close_place(session, error)
@@ -298,8 +302,11 @@ class SupervisorActor(Actor):
         self._idle.remove(session)
         if how is Departure.PASSIVATED:
             self._stage.stats.passivated += 1
+            self._questions.keep(session, mail.message.waiting)
             self._close_place(session, SessionClosed(session))
-            if mail.message.wake_ms is not None and self._drain is None:
+            if self._drain is not None:
+                self._questions.refuse(session, SessionClosed(session))
+            elif mail.message.wake_ms is not None:
                 self._alarms.set(session, mail.message.wake_ms)
         elif how is Departure.FENCED or self._drain is not None:
             self._close_place(session, SessionClosed(session))
@@ -420,6 +427,7 @@ class SupervisorActor(Actor):
         if self._timer is not None:
             self._timer.cancel()
         self._alarms.clear()
+        self._questions.refuse_all(RuntimeClosed("draining"))
         self._drain = Draining(mail, self._places)
         while self._line:
             self._refuse(self._line.popleft(), RuntimeClosed("draining"))

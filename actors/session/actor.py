@@ -462,10 +462,15 @@ class SessionActor(Actor):
             self._expiry.stop()
         box = self.actor_inbox
         box.detach()
-        for mail in self._desk_made.take_waiting() if self._desk_made is not None else ():
-            self._hand_over(mail)
+        waiting = self._desk_made.take_waiting() if self._desk_made is not None else []
         wake_ms = approval.expires_ms if (approval := undecided(self.state)) else None
-        self._stage.supervisor.signal(Departed(self.state.id, how, error, wake_ms))
+        if how is Departure.PASSIVATED:  # the mailbox is closed
+            departed = Departed(self.state.id, how, error, wake_ms, waiting)
+        else:
+            departed = Departed(self.state.id, how, error)
+            for mail in waiting:
+                self._hand_over(mail)
+        self._stage.supervisor.signal(departed)
 
     def _hand_over(self, mail: Mail) -> None:
         """Leave a question for the next activation to answer."""

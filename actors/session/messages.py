@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum, auto
 
 import msgspec
 
+from ..kernel.mailbox import Mail
 from ..ports import SessionId, Sink, UserId
 from .commands import Command
 from .cursor import Cursor
@@ -169,13 +171,15 @@ class Departure(Enum):
 class Departed(msgspec.Struct, frozen=True):
     """The session's actor is gone from its mailbox.
 
-    At `wake_ms` (UTC milliseconds) it wants to be on stage again: an approval expires then.
+    If it was passivated: at `wake_ms` (UTC milliseconds) it wants to be on stage again, as an
+    approval expires then; `waiting` are questions that its next activation is to answer.
     """
 
     session: SessionId
     how: Departure
     error: str = ""
     wake_ms: int | None = None
+    waiting: Sequence[Mail] = ()
 
 
 class Stayed(msgspec.Struct, frozen=True):

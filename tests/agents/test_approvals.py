@@ -395,6 +395,111 @@ def test_a_suspended_session_makes_room() -> None:
     play(scene)
 
 
+def test_p04_whoever_waits_for_the_result_waits_while_the_session_is_away() -> None:
+    async def scene() -> None:
+        async with asked(Agent("a"), idle_s=60.0) as (runtime, session, clock):
+            waiting = [session.result(1), session.result(1)]
+            for _ in range(2):
+                await leave_the_stage(runtime, clock)
+                assert not any(reply.done for reply in waiting)
+                await session.info()
+
+            await leave_the_stage(runtime, clock)
+            await session.decide("ann", {"a": True})
+
+            assert [(await reply).status for reply in waiting] == ["completed", "completed"]
+
+    play(scene)
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_p04_whoever_waits_for_the_result_is_told_when_the_runtime_stops(away: bool) -> None:
+    async def scene() -> None:
+        async with asked(Agent("a"), idle_s=60.0) as (runtime, session, clock):
+            waiting = session.result(1)
+            await settle()
+            if away:
+                await leave_the_stage(runtime, clock)
+        error = greenroom.RuntimeClosed if away else greenroom.SessionClosed
+        with pytest.raises(error):
+            await waiting
+
+    play(scene)
+
+
+def test_p04_whoever_waits_for_the_result_of_a_deleted_session_is_told() -> None:
+    async def scene() -> None:
+        journal = MemoryJournal()
+        async with asked(Agent("a"), journal=journal, idle_s=60.0) as (runtime, session, clock):
+            waiting = session.result(1)
+            await leave_the_stage(runtime, clock)
+            claimed = await journal.claim("s")
+            await journal.delete("s", epoch=claimed.epoch)
+
+            with pytest.raises(greenroom.SessionNotFound):
+                await session.info()
+
+            with pytest.raises(greenroom.SessionNotFound):
+                await waiting
+
+    play(scene)
+
+
+def test_a_suspended_turn_takes_no_time_and_its_pipeline_was_not_stopped() -> None:
+    async def scene() -> None:
+        items: list[Any] = []
+        agent = Agent("a")
+        async with asked(agent, turn_timeout_s=10.0) as (_, session, clock):
+            await session.subscribe("ann", items.append, after=greenroom.START)
+            await clock.advance(100.0)
+            await session.decide("ann", {"a": True})
+
+            assert (await session.result(1)).status == "completed"
+            assert not any(isinstance(item.event, happened.TurnStopped) for item in items)
+
+    play(scene)
+
+
+def test_a_turn_that_is_cancelled_while_its_pipeline_closes_asks_nothing() -> None:
+    async def scene() -> None:
+        closed = asyncio.Event()
+
+        async def agent(_: greenroom.Turn) -> AsyncIterator[Any]:
+            try:
+                yield RequestApproval(calls=[ToolCall(name="leap", id="a")])
+            finally:
+                await closed.wait()
+
+        async with asked(agent) as (_, session, _):
+            assert (await session.info()).running_turn == 1
+            assert await session.approval("ann") is None
+
+            assert (await session.interrupt("ann")).verdict == "won"
+            closed.set()
+
+            assert (await session.result(1)).status == "cancelled"
+            assert await happenings(session, happened.ApprovalRequested) == []
+
+    play(scene)
+
+
+def test_a_resumed_turn_may_be_steered_by_what_came_meanwhile() -> None:
+    async def scene() -> None:
+        async def agent(turn: greenroom.Turn) -> AsyncIterator[Any]:
+            if turn.decisions is None:
+                yield RequestApproval(calls=[ToolCall(name="leap", id="a")])
+            yield ToolResult(id="a", value=1)
+            yield " and ".join(message.text for message in await turn.steering())
+
+        async with asked(agent) as (_, session, _):
+            await session.send("ann", "softly", policy="steer")
+            await session.decide("ann", {"a": True})
+
+            assert (await session.result(1)).text == "softly"
+
+    play(scene)
+
+
 def test_p16_stopping_does_not_wait_for_people() -> None:
     async def scene() -> None:
         journal = MemoryJournal()
