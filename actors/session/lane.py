@@ -103,7 +103,7 @@ class Lane:
         try:
             for output in run.take():
                 if isinstance(output, str):
-                    run.said.append(output)
+                    run.say(output)
                     host.publish_only(TextStreamed(run.turn, output))
                 else:
                     host.run_command(Record(turn=run.turn, output=output), None)
@@ -160,11 +160,8 @@ class Lane:
             return
         for event in events:
             if type(event) is MessagePosted and event.message.turn == run.turn:
-                run.before += len(event.message.text)
-                run.said.clear()
-            elif (type(event) is TurnEnded and event.turn == run.turn) or type(
-                event
-            ) is ApprovalRequested:
+                run.record(event.message.text)
+            elif isinstance(event, TurnEnded | ApprovalRequested) and event.turn == run.turn:
                 self.stop()
                 return
 

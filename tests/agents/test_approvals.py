@@ -500,6 +500,28 @@ def test_a_resumed_turn_may_be_steered_by_what_came_meanwhile() -> None:
     play(scene)
 
 
+def test_what_was_seen_of_a_resumed_answer_is_counted_from_its_beginning() -> None:
+    async def scene() -> None:
+        script = Script()
+        async with asked(script) as (_, session, _):
+            leap = RequestApproval(calls=[ToolCall(name="leap", id="a")])
+            script.cue("s", 1, "12345", leap)
+            await settle()
+            await session.decide("ann", {"a": True})
+            script.cue("s", 1, "67890")
+            await settle()
+
+            session.delivered("ann", 1, 7)
+            await session.interrupt("ann")
+
+            lines = await session.transcript("ann")
+            _, whole, cut = (line for line in lines if isinstance(line, greenroom.Message))
+            assert (whole.text, whole.delivered) == ("12345", None)
+            assert (cut.text, cut.delivered) == ("67890", 2)
+
+    play(scene)
+
+
 def test_p16_stopping_does_not_wait_for_people() -> None:
     async def scene() -> None:
         journal = MemoryJournal()
@@ -729,15 +751,15 @@ def test_an_approval_that_expired_while_no_process_ran_is_found_by_the_next_acti
     tmp_path: Path,
 ) -> None:
     async def scene() -> None:
-        journal, agent = MemoryJournal(), Agent("a", expires_s=60.0)
+        url, agent = f"sqlite:///{tmp_path / 'room.db'}", Agent("a", expires_s=60.0)
         clock = ManualClock()
-        async with greenroom.Runtime(agent, journal=journal, clock=clock) as before:
+        async with greenroom.Runtime(agent, journal=url, clock=clock) as before:
             session = await before.create(user="ann", id="s")
             await session.send("ann", "leap")
-            await settle()
+            while await session.approval("ann") is None:
+                await asyncio.sleep(0)
         await clock.advance(100.0)
-        await journal.open()
-        async with greenroom.Runtime(agent, journal=journal, clock=clock) as after:
+        async with greenroom.Runtime(agent, journal=url, clock=clock) as after:
             with pytest.raises(NoApproval):
                 await after.session("s").decide("ann", {"a": True})
 
