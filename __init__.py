@@ -23,6 +23,7 @@ from .actors.errors import (
     JournalLocked,
     JournalUnavailable,
     MailboxClosed,
+    NoApproval,
     NoPipeline,
     NotAllowed,
     NotHost,
@@ -64,12 +65,20 @@ from .actors.session.answers import (
     SessionSnapshot,
     TurnResult,
 )
+from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.cursor import START
 from .actors.session.events import Exchange
 from .actors.session.items import Gap, Published
 from .actors.session.pipeline import Turn
 from .actors.session.settings import Settings
-from .actors.session.transcript import Message, PhaseChange, TextDelta, ToolCall, ToolResult
+from .actors.session.transcript import (
+    Message,
+    PhaseChange,
+    RequestApproval,
+    TextDelta,
+    ToolCall,
+    ToolResult,
+)
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
 from .supervisor.messages import DrainReport
@@ -88,6 +97,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Conflict",
+    "DecideReceipt",
     "DrainReport",
     "Exchange",
     "Fenced",
@@ -107,6 +117,7 @@ __all__ = [
     "MailboxClosed",
     "Member",
     "Message",
+    "NoApproval",
     "NoPipeline",
     "NotAllowed",
     "NotHost",
@@ -115,6 +126,7 @@ __all__ = [
     "NotWritten",
     "OutcomeUnknown",
     "Overloaded",
+    "PendingApproval",
     "PhaseChange",
     "PhaseReceipt",
     "Published",
@@ -124,6 +136,7 @@ __all__ = [
     "Replay",
     "Reply",
     "ReplyTimeout",
+    "RequestApproval",
     "Runtime",
     "RuntimeClosed",
     "Session",

@@ -8,9 +8,11 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from ..ports import SessionId, UserId
-from .commands import Command, Greet, Interrupt, Join, Send, Steer
+from .approvals import DecideReceipt, PendingApproval, pending, undecided
+from .commands import Command, Decide, Greet, Interrupt, Join, Send, Steer
 from .cursor import Cursor
 from .events import (
+    ApprovalDecided,
     Cause,
     Durable,
     MessagePosted,
@@ -83,7 +85,7 @@ class CancelReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="ca
     turn: int | None
 
 
-Answer: TypeAlias = Receipt | JoinReceipt | TurnTicket | CancelReceipt
+Answer: TypeAlias = Receipt | JoinReceipt | TurnTicket | CancelReceipt | DecideReceipt
 """What a command of people is answered with."""
 
 Told: TypeAlias = Answer | tuple[Message, ...]
@@ -120,6 +122,8 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     `participants` are in the order of joining. `events` is how many the room history retains.
     `phase` is that of a voice session: `init` until somebody sets it, and after each passivation.
     `active_ms`: the last event, phase set, or touch; the latter two until a passivation.
+    `approval` is the id of the one that the running turn waits for; what it is about is for
+    participants: in a `SessionSnapshot`, or from `session.approval`.
     """
 
     id: SessionId
@@ -142,13 +146,15 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     character_id: str
     phase: Phase
     active_ms: int
+    approval: str | None = None
 
 
 class SessionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A session's state, and exactly the cursor from which to go on: nothing lies between.
 
     `versions` are the revisions at which context keys were last changed. `saying` is what the
-    running turn has said and is in no message yet. All of it is a copy.
+    running turn has said and is in no message yet, `approval` what it waits for people to decide.
+    All of it is a copy.
     """
 
     info: SessionInfo
@@ -159,6 +165,7 @@ class SessionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     transcript: tuple[Line, ...]
     saying: str
     cursor: str
+    approval: PendingApproval | None = None
 
     def at(self, cursor: Cursor, presence: dict[UserId, PresenceChanged]) -> SessionSnapshot:
         """The same with the cursor and the presences of the moment at which it is let out."""
@@ -201,6 +208,8 @@ def answer(state: State, command: Command, events: Sequence[Durable]) -> Told:
             return tuple(inputs_of(state.history, turn)[-handed:] if handed else ())
         case Interrupt(turn=turn):
             return _cancel_receipt(state, turn, events)
+        case Decide():
+            return _decide_receipt(state, events)
         case Join(user=user):
             member = state.participants.get(user)
             return JoinReceipt(
@@ -238,7 +247,7 @@ def _ticket(state: State, turn: int) -> TurnTicket:
 
 def waits_for(state: State) -> WaitsFor:
     """What keeps the first queued turn from starting."""
-    if state.approval is not None:
+    if undecided(state) is not None:
         return "approval"
     if state.running is not None:
         return "turn"
@@ -280,13 +289,14 @@ def info(state: State, phase: Phase = "init", touched_ms: int = 0) -> SessionInf
         character_id=state.settings.character_id,
         phase="closed" if state.lifecycle == "ended" else phase,
         active_ms=max(state.updated_ms, touched_ms),
+        approval=approval.id if (approval := undecided(state)) else None,
     )
 
 
-def snapshot(state: State, info: SessionInfo, said: Sequence[str]) -> SessionSnapshot:
+def snapshot(state: State, said: Sequence[str], seen: SessionInfo | None = None) -> SessionSnapshot:
     """The whole state, copied out of it; the cursor that belongs to it is not known yet."""
     return SessionSnapshot(
-        info=info,
+        info=seen or info(state),
         context=copied(state.context),
         versions=dict(state.versions),
         memories=list(state.memories),
@@ -294,6 +304,7 @@ def snapshot(state: State, info: SessionInfo, said: Sequence[str]) -> SessionSna
         transcript=tuple(map(own, state.history)),
         saying="".join(said),
         cursor="",
+        approval=pending(state),
     )
 
 
@@ -304,6 +315,16 @@ def _member(member: Participant) -> Member:
         joined_ms=member.joined_ms,
         acted_ms=member.acted_ms,
         seen=member.seen,
+    )
+
+
+def _decide_receipt(state: State, events: Sequence[Durable]) -> DecideReceipt:
+    decided = next(event for event in events if isinstance(event, ApprovalDecided))
+    return DecideReceipt(
+        turn=decided.turn,
+        approval=decided.approval,
+        decisions=decided.decisions,
+        revision=state.revision,
     )
 
 

@@ -12,6 +12,7 @@ from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
 from ..subscriber import SubscriberActor
 from .answers import HistoryPage, SessionInfo, info, result_of, snapshot
+from .approvals import pending
 from .dialog import dialog
 from .events import PresenceChanged, addressee
 from .items import Published, stored
@@ -19,6 +20,7 @@ from .live import LiveLog
 from .messages import (
     AwaitSettled,
     AwaitTurn,
+    GetApproval,
     GetDialog,
     GetHistory,
     GetInfo,
@@ -74,7 +76,7 @@ class Desk:
         """The questions that have no answer yet, for the next activation."""
         mails = [mail for waiting in self._waiting.values() for mail in waiting]
         self._waiting.clear()
-        return mails if self._settling is None else [*mails, *self._settling.take()]
+        return mails if self._settling is None else [*mails, *self._settling.hand_over()]
 
     def _tell(self, mail: Mail, answer: object) -> None:
         if isinstance(mail.reply_to, Reply):
@@ -122,10 +124,14 @@ class Desk:
         require_member(state, mail.message.user)
         self._tell(mail, tuple(map(own, state.history)))
 
+    def _get_approval(self, state: State, mail: Mail) -> None:
+        require_member(state, mail.message.user)
+        self._tell(mail, pending(state))
+
     def _get_snapshot(self, state: State, mail: Mail) -> None:
         """The state of now, and the cursor and presences of when all of it has been published."""
         require_member(state, mail.message.user)
-        live, view = self._live, snapshot(state, self._info(state), self._said())
+        live, view = self._live, snapshot(state, self._said(), self._info(state))
         self._tell(mail, Later(lambda: view.at(live.cursor_at(live.next_index), self.presence)))
 
     def _get_history(self, state: State, mail: Mail) -> None:
@@ -198,6 +204,7 @@ class Desk:
         GetTranscript: _get_transcript,
         GetHistory: _get_history,
         GetSnapshot: _get_snapshot,
+        GetApproval: _get_approval,
         RequireMember: _require_member,
         Subscribe: _subscribe,
     }

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ..errors import InvalidInput
+from .approvals import check_call
 from .phases import settable
 from .transcript import Message, PhaseChange, TextDelta, ToolCall, ToolResult
 from .values import MAX_NAME, MAX_TIME_MS, plain, text
@@ -29,11 +30,8 @@ def check_output(output: Any) -> Kept:
                 limit = "UTC milliseconds up to the year 9999, or 0 for now"
                 raise InvalidInput("at_ms", at_ms, limit)
             return output
-        case ToolCall(name=tool, arguments=arguments, id=call):
-            if type(arguments) is not dict:
-                raise InvalidInput("arguments", type(arguments).__name__, "a dict")
-            copied = plain(arguments, "arguments")
-            return ToolCall(name=text(tool, "tool name"), arguments=copied, id=text(call, "id"))
+        case ToolCall():
+            return check_call(output)
         case ToolResult(value=value, id=call, failed=failed):
             if type(failed) is not bool:
                 raise InvalidInput("failed", failed, "True or False")
@@ -41,7 +39,9 @@ def check_output(output: Any) -> Kept:
         case PhaseChange(phase=phase):
             return PhaseChange(settable(phase))
         case _:
-            limit = "a str, TextDelta, ToolCall, ToolResult, Message or PhaseChange"
+            limit = (
+                "a str, TextDelta, ToolCall, ToolResult, Message, PhaseChange or RequestApproval"
+            )
             raise InvalidInput("pipeline output", type(output).__name__, limit)
 
 

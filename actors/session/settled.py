@@ -35,17 +35,26 @@ class Settling:
         else:
             _time_is_up(waiting)
 
-    def take(self, turn: int | None = None) -> list[Mail]:
-        """Take out those who wait for `turn`, or everybody: each knows its turn by now."""
-        taken = [mail for mail in self._waiting if turn in (None, mail.message.turn)]
+    def take(self, turn: int) -> list[Mail]:
+        """Take out those who wait for `turn`."""
+        taken = [mail for mail in self._waiting if mail.message.turn == turn]
         for mail in taken:
             timer = self._waiting.pop(mail)
             if timer is not None:
                 timer.cancel()
         return taken
 
+    def hand_over(self) -> list[Mail]:
+        """All who wait, for the next activation: each knows its turn by now.
+
+        Their timers go on: the time may be up before there is one.
+        """
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        return waiting
+
     def _time_up(self, mail: Mail) -> None:
-        del self._waiting[mail]
+        self._waiting.pop(mail, None)
         _time_is_up(mail)
 
 

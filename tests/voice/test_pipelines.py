@@ -215,6 +215,11 @@ def test_vx2_the_cancel_of_a_finished_pipeline_is_dead() -> None:
     play(scene)
 
 
+async def hangs(_: greenroom.Turn) -> AsyncIterator[str]:
+    await asyncio.Event().wait()
+    yield ""
+
+
 # --- waiting -------------------------------------------------------------------------------------
 
 
@@ -352,9 +357,50 @@ def test_v14_a_wait_goes_on_in_the_next_activation() -> None:
 
             assert await long is True
 
-    async def hangs(_: greenroom.Turn) -> AsyncIterator[str]:
-        await asyncio.Event().wait()
-        yield ""
+    play(scene)
+
+
+def test_v14_the_time_is_up_also_while_the_session_is_away() -> None:
+    async def scene() -> None:
+        clock, journal = ManualClock(), GatedJournal()
+        runtime = greenroom.Runtime(
+            hangs, clock=clock, journal=journal, restart_delay_s=3.0, turn_attempts=2
+        )
+        async with runtime:
+            session = await runtime.create(user="ann", id="s")
+            await session.send("ann", "?")
+            short, long = session.settled(2.0), session.settled(5.0)
+            await settle()
+            journal.fail(greenroom.JournalFailed("no answer"))
+            with suppress(greenroom.GreenroomError):
+                await session.post("ann", "lost")
+
+            await clock.advance(2.1)
+            assert short.done
+            assert await short is False
+            await clock.advance(1.0)
+            assert (await session.info()).running_turn == 1
+            await clock.advance(2.0)
+            assert long.done
+            assert await long is False
+            await session.interrupt("ann")
+
+    play(scene)
+
+
+def test_v14_a_turn_that_waits_for_an_approval_is_not_over() -> None:
+    async def scene() -> None:
+        clock = ManualClock()
+        async with booth(clock=clock) as (session, script):
+            await session.send("ann", "?")
+            script.cue("s", 1, greenroom.RequestApproval(calls=[greenroom.ToolCall(name="pay")]))
+            await settle()
+            assert (await session.info()).approval is not None
+
+            waiting = session.settled(3.0)
+            await clock.advance(3.1)
+
+            assert await waiting is False
 
     play(scene)
 

@@ -13,8 +13,10 @@ from ..commands import (
     AddMemory,
     Approve,
     Command,
+    Decide,
     Deny,
     End,
+    Expire,
     FinishTurn,
     Greet,
     HandBack,
@@ -31,12 +33,13 @@ from ..commands import (
     SetDialog,
     Start,
     Steer,
+    Suspend,
     TransferHost,
     UpdateContext,
 )
 from ..events import Durable
 from ..state import State
-from . import rooms, shared, turns, voice
+from . import approvals, rooms, shared, turns, voice
 from .moment import Moment
 
 
@@ -57,6 +60,12 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return voice.greet(state, command, moment)
         case SetDialog():
             return voice.set_dialog(state, command)
+        case Suspend():
+            return approvals.suspend(state, command, moment)
+        case Decide():
+            return approvals.decide(state, command, moment)
+        case Expire():
+            return approvals.expire(state, command, moment)
         case Steer():
             return turns.steer(state, command, moment)
         case PlaceAnswer():
