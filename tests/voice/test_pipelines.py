@@ -256,7 +256,9 @@ def test_v14_a_wait_tells_done_from_timeout_and_blocks_nobody() -> None:
 
             assert await long is True
             assert await ever is True
+            before = greenroom.Reply.late_sets.count
             await clock.advance(10.0)  # the timer of the one that is answered is gone
+            assert greenroom.Reply.late_sets.count == before
 
     play(scene)
 
