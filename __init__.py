@@ -6,6 +6,7 @@ if __name__ != "greenroom":
     raise ImportError(f"this is the package greenroom, imported as {__name__}: install it first")
 
 from .actors.errors import (
+    BadFrame,
     BadRole,
     CapacityError,
     ConfigError,
@@ -41,6 +42,7 @@ from .actors.errors import (
     SessionFull,
     SessionNotFound,
     SessionParked,
+    TooManyWatches,
     TurnBusy,
     TurnNotFound,
     TurnQueueFull,
@@ -61,6 +63,7 @@ from .actors.session.answers import (
     TurnResult,
 )
 from .actors.session.cursor import START
+from .actors.session.frames import Frame, FrameReceipt, VisualSettings
 from .actors.session.items import Gap, Published
 from .actors.session.pipeline import Turn
 from .actors.session.settings import Settings
@@ -71,11 +74,13 @@ from .supervisor.messages import DrainReport
 from .supervisor.replay import Replay
 from .supervisor.session import Session
 from .supervisor.subscription import Subscription
+from .supervisor.watch import FrameWatch
 
 __version__ = "0.1.0"
 
 __all__ = [
     "START",
+    "BadFrame",
     "BadRole",
     "CancelReceipt",
     "CapacityError",
@@ -84,6 +89,9 @@ __all__ = [
     "Conflict",
     "DrainReport",
     "Fenced",
+    "Frame",
+    "FrameReceipt",
+    "FrameWatch",
     "Gap",
     "GreenroomError",
     "HistoryPage",
@@ -131,6 +139,7 @@ __all__ = [
     "Subscription",
     "TextDelta",
     "ThreadedRuntime",
+    "TooManyWatches",
     "ToolCall",
     "ToolResult",
     "Turn",
@@ -139,6 +148,7 @@ __all__ = [
     "TurnQueueFull",
     "TurnResult",
     "VersionConflict",
+    "VisualSettings",
     "WouldDeadlock",
     "WrongSession",
     "WrongState",

@@ -204,6 +204,7 @@ class Runtime:
             turn_attempts=config.turn_attempts,
             snapshot_bytes=config.snapshot_bytes,
             mailbox_capacity=config.mailbox_capacity,
+            min_frame_interval_ms=config.min_frame_interval_ms,
         )
         self._stage = stage
         self._logs = LiveLogs(

@@ -6,9 +6,10 @@ from .handles.people import People
 from .handles.reading import Reading
 from .handles.sharing import Sharing
 from .handles.talk import Talk
+from .handles.visual import Visual
 
 
-class Session(People, Talk, Sharing, Reading):
+class Session(People, Talk, Sharing, Reading, Visual):
     """A session, wherever it is just now: on stage, or passivated and woken by the next call.
 
     Every method queues its command at once, from any thread, and returns a `Reply`: `await` it

@@ -46,6 +46,7 @@ from .events import (
     encode_entry,
 )
 from .fold import apply, remember
+from .frames import Frame
 from .idempotency import done, first_answer
 from .live import LiveLog
 from .messages import (
@@ -65,6 +66,7 @@ from .pipeline import Turn
 from .presence import Presences
 from .rules import decide
 from .rules.moment import Moment
+from .screen import SHOWN, Screen
 from .stage import Stage
 from .state import State
 from .turns import TurnOutput, TurnRun
@@ -122,6 +124,7 @@ class SessionActor(Actor):
         self._run: TurnRun | None = None
         self._desk_made: Desk | None = None
         self._presences: Presences | None = None
+        self._screen: Screen | None = None
         self._on_settled: Callable[[], None] | None = None
         self._draining = False
 
@@ -259,7 +262,8 @@ class SessionActor(Actor):
             return
         self.active_s = stage.clock.monotonic()
         stage.stats.turns_started += 1
-        self._run = TurnRun(Turn(self.state, running), stage.stream, self.actor_inbox, self.epoch)
+        turn = Turn(self.state, running, self._look)
+        self._run = TurnRun(turn, stage.stream, self.actor_inbox, self.epoch)
 
     def _end_turn(self, event: TurnEnded) -> None:
         self.active_s = self._stage.clock.monotonic()
@@ -274,9 +278,13 @@ class SessionActor(Actor):
         if self._presences is not None:
             self._presences.forget(event.user)
             self._desk.presence.pop(event.user, None)
+        if self._screen is not None:
+            self._screen.expel(event.user)
 
     def _finish_log(self, _: SessionEnded) -> None:
         self._live.finish()
+        if self._screen is not None:
+            self._screen.close()
 
     # --- turns ---
 
@@ -336,6 +344,17 @@ class SessionActor(Actor):
                 if change.user in self.state.participants:  # who is leaving is not shown after it
                     self._publish_only(change)
 
+    def _on_shown(self, mail: Mail) -> None:
+        """A frame or a question about frames: most sessions are shown nothing, and have no screen."""
+        screen = self._screen
+        if screen is None:
+            screen = self._screen = Screen(self._stage, self._outbox, self.state)
+        if screen.handle(mail):
+            self.active_s = self._stage.clock.monotonic()
+
+    def _look(self, ttl_s: float | None) -> tuple[Frame, ...]:
+        return () if self._screen is None else self._screen.latest(ttl_s)
+
     def _report_failure(self, mail: Mail) -> None:
         self._publish_only(mail.message.failure)
 
@@ -380,6 +399,8 @@ class SessionActor(Actor):
             then()
 
     def _write_out(self, *, force: bool) -> None:
+        if self._screen is not None:
+            self._screen.stop()
         self._outbox.snapshot(self.state)
         released = self._outbox.release()
         released.on_done(lambda _: self._depart_passivated(force=force))
@@ -419,6 +440,8 @@ class SessionActor(Actor):
         box.detach()
         for mail in self._desk_made.take_waiting() if self._desk_made is not None else ():
             self._hand_over(mail)
+        if self._screen is not None:
+            self._screen.close()
         self._stage.supervisor.signal(Departed(self.state.id, how, error))
 
     def _hand_over(self, mail: Mail) -> None:
@@ -444,6 +467,7 @@ class SessionActor(Actor):
         FlushPresence: _flush_presence,
         ReportFailure: _report_failure,
         Passivate: _passivate,
+        **dict.fromkeys(SHOWN, _on_shown),
     }
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
         TurnStarted: _begin_turn,

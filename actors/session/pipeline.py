@@ -14,6 +14,7 @@ import msgspec
 
 from ..ports import Pipeline, SessionId, UserId
 from .events import TurnKind
+from .frames import Frame
 from .state import PendingTurn, State
 from .transcript import Line, Message, own
 from .values import copied
@@ -35,7 +36,12 @@ class Turn:
     `saved` is what was saved with the request, and `progress` what the turn has in the transcript.
     """
 
-    def __init__(self, state: State, running: PendingTurn) -> None:
+    def __init__(
+        self,
+        state: State,
+        running: PendingTurn,
+        look: Callable[[float | None], tuple[Frame, ...]] = lambda _: (),
+    ) -> None:
         self.session_id: SessionId = state.id
         self.id: int = running.turn
         self.attempt: int = running.attempt
@@ -49,6 +55,7 @@ class Turn:
         self._end = start_of(state.history, running.turn)
         self.inputs: tuple[Message, ...] = tuple(inputs_of(state.history, running.turn))
         self.input: Message = _input(self.inputs, running)
+        self._look = look
         self.decisions: dict[str, bool] | None = None
         self.saved: Any = None
         self.progress: tuple[Line, ...] = ()
@@ -64,6 +71,14 @@ class Turn:
     def history(self) -> Sequence[Line]:
         """The transcript before `input`, oldest first: messages, tool calls and their results."""
         return tuple(map(own, self._lines[: self._end]))
+
+    def frames(self, ttl_s: float | None = None) -> tuple[Frame, ...]:
+        """What the session is shown just now, oldest first: frames that are at most `ttl_s` old.
+
+        Without `ttl_s`, as its settings say. It may be asked again while the turn runs, from any
+        thread. Empty if nothing is shown, or nothing any more.
+        """
+        return self._look(ttl_s)
 
 
 def _input(inputs: Sequence[Message], running: PendingTurn) -> Message:

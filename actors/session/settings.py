@@ -8,6 +8,7 @@ import msgspec
 
 from ..errors import ConfigError
 from ..ports import Policy
+from .frames import VisualSettings
 from .roles import Roles, check_roles
 
 POLICIES: Final = get_args(Policy)
@@ -51,6 +52,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     roles: Roles = {}
     """Roles of this session's own, beside host, participant and observer: their permissions."""
 
+    visual: VisualSettings = VisualSettings()
+    """Which frames the session takes, and how many it keeps."""
+
     def __post_init__(self) -> None:
         for field in ("max_participants", "max_events"):
             self._require_int(field, 1)
@@ -60,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         for field in ("allow_join", "require_approval", "record_session"):
             if type(getattr(self, field)) is not bool:
                 raise ConfigError(field, getattr(self, field), "True or False")
+        if type(self.visual) is not VisualSettings:
+            raise ConfigError("visual", self.visual, "VisualSettings")
         check_roles(self.roles)
         self._check_policies()
 
