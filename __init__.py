@@ -6,6 +6,7 @@ if __name__ != "greenroom":
     raise ImportError(f"this is the package greenroom, imported as {__name__}: install it first")
 
 from .actors.errors import (
+    AnswerNotExpected,
     BadFrame,
     BadRole,
     CapacityError,
@@ -45,6 +46,7 @@ from .actors.errors import (
     TooManyWatches,
     TurnBusy,
     TurnNotFound,
+    TurnOverLimit,
     TurnQueueFull,
     VersionConflict,
     WouldDeadlock,
@@ -80,6 +82,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "START",
+    "AnswerNotExpected",
     "BadFrame",
     "BadRole",
     "CancelReceipt",
@@ -145,6 +148,7 @@ __all__ = [
     "Turn",
     "TurnBusy",
     "TurnNotFound",
+    "TurnOverLimit",
     "TurnQueueFull",
     "TurnResult",
     "VersionConflict",

@@ -127,11 +127,15 @@ def check_frame(frame: Frame, limits: VisualSettings) -> None:
     size = size_of(data, mime)
     if size is None:
         raise BadFrame("data", data[:12], f"{mime} with a whole header that tells its size")
-    for field, declared, real in zip(("width", "height"), (frame.width, frame.height), size):
-        if declared != real:
-            raise BadFrame(field, declared, f"{real}, as its header says")
+    _require_real("width", frame.width, size[0])
+    _require_real("height", frame.height, size[1])
 
 
 def _require_side(field: str, value: int, most: int) -> None:
     if not 1 <= value <= most:
         raise BadFrame(field, value, f"1 to {most} pixels")
+
+
+def _require_real(field: str, declared: int, real: int) -> None:
+    if declared != real:
+        raise BadFrame(field, declared, f"{real}, as the header of the data says")

@@ -84,16 +84,14 @@ def _jpeg(data: bytes) -> Size | None:
 
 def _webp(data: bytes) -> Size | None:
     """The size in the first chunk (RFC 9649, sections 2.5 to 2.7; RFC 6386, section 9.1)."""
-    if len(data) < 30:
-        return None
     body = data[20:30]
     match data[12:16]:
-        case b"VP8 " if body[3:6] == b"\x9d\x01\x2a":
+        case b"VP8 " if len(body) == 10 and body[3:6] == b"\x9d\x01\x2a":
             return _little(body[6:8]) & 0x3FFF, _little(body[8:10]) & 0x3FFF
-        case b"VP8L" if body[0] == 0x2F:
+        case b"VP8L" if len(body) >= 5 and body[0] == 0x2F:
             bits = _little(body[1:5])
             return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-        case b"VP8X":
+        case b"VP8X" if len(body) == 10:
             return _little(body[4:7]) + 1, _little(body[7:10]) + 1
         case _:
             return None

@@ -11,7 +11,7 @@ from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
 from ..ports import UserId
 from .events import VisualStarted, VisualStopped
-from .frames import Frame, FrameReceipt, check_frame
+from .frames import Frame, FrameReceipt, VisualSettings, check_frame
 from .messages import GetFrames, OfferFrame, StartVisual, StopVisual, WatchFrames
 from .outbox import Held, Later, Outbox
 from .rules.checks import require, require_member, require_open, require_state
@@ -33,13 +33,23 @@ class Screen:
     somebody whose joining is not durable yet is seen by nobody.
     """
 
-    __slots__ = ("_outbox", "_stage", "_state", "_under_way", "_user", "_visual", "_watches")
+    __slots__ = (
+        "_limits",
+        "_outbox",
+        "_stage",
+        "_state",
+        "_under_way",
+        "_user",
+        "_visual",
+        "_watches",
+    )
 
     def __init__(self, stage: Stage, outbox: Outbox, state: State) -> None:
         self._stage = stage
         self._outbox = outbox
         self._state = state
-        self._visual = Visual(state.settings.visual, stage.min_frame_interval_ms)
+        self._limits = state.settings.visual or VisualSettings()
+        self._visual = Visual(self._limits, stage.min_frame_interval_ms)
         self._user: UserId = ""  # who has started the source
         self._watches: list[FrameBuffer] = []
         self._under_way = 0
@@ -57,7 +67,7 @@ class Screen:
     def latest(self, ttl_s: float | None = None) -> tuple[Frame, ...]:
         """The frames of at most this age, oldest first. May be called from any thread."""
         if ttl_s is None:
-            ttl_s = self._state.settings.visual.ttl_ms / 1000
+            ttl_s = self._limits.ttl_ms / 1000
         return self._visual.latest(self._stage.clock.monotonic(), ttl_s)
 
     def expel(self, user: UserId) -> None:
@@ -106,10 +116,10 @@ class Screen:
         return True
 
     def _offer(self, mail: Mail) -> bool:
-        state, frame = self._state, mail.message.frame
+        frame = mail.message.frame
         clock, stats = self._stage.clock, self._stage.stats
-        require_open(state, mail.message.user, "show")
-        check_frame(frame, state.settings.visual)
+        require_open(self._state, mail.message.user, "show")
+        check_frame(frame, self._limits)
         refusal = self._visual.offer(frame, clock.monotonic(), clock.now_ms())
         if refusal:
             stats.frames_refused += 1

@@ -43,6 +43,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     policy: Policy = "enqueue"
     """How a message meets a running turn, unless it says so itself."""
 
+    cut_undelivered: bool = False
+    """Whether pipelines see of an interrupted answer only what its readers say they have seen."""
+
     policies: dict[str, list[Policy]] = {}
     """The policies that a role may choose; a role that is not named may choose any."""
 
@@ -52,8 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     roles: Roles = {}
     """Roles of this session's own, beside host, participant and observer: their permissions."""
 
-    visual: VisualSettings = VisualSettings()
-    """Which frames the session takes, and how many it keeps."""
+    visual: VisualSettings | None = None
+    """Which frames the session takes, and how many it keeps; None: as `VisualSettings()`."""
 
     def __post_init__(self) -> None:
         for field in ("max_participants", "max_events"):
@@ -61,11 +64,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         for field in ("max_queued_turns", "key_ttl_ms"):
             self._require_int(field, 0)
         # What has another type is written as such, and would not be read back.
-        for field in ("allow_join", "require_approval", "record_session"):
+        for field in ("allow_join", "require_approval", "record_session", "cut_undelivered"):
             if type(getattr(self, field)) is not bool:
                 raise ConfigError(field, getattr(self, field), "True or False")
-        if type(self.visual) is not VisualSettings:
-            raise ConfigError("visual", self.visual, "VisualSettings")
+        if self.visual is not None and type(self.visual) is not VisualSettings:
+            raise ConfigError("visual", self.visual, "VisualSettings or None")
         check_roles(self.roles)
         self._check_policies()
 

@@ -20,7 +20,9 @@ class Visual:
         """`floor_ms`: no shorter interval, whatever the `limits` say."""
         self._most = max(limits.max_recent, 1)  # spec V23
         self._interval_s = max(limits.min_interval_ms, floor_ms) / 1000
-        self._clear()
+        self.source = ""
+        self._recent: tuple[tuple[float, Frame], ...] = ()
+        self._accepted_s: float | None = None
 
     def start(self, source: str) -> bool:
         """Show `source`; returns whether that is another than before (spec V21).
@@ -76,6 +78,4 @@ class Visual:
         return tuple(frame for taken_s, frame in self._recent if now_s - taken_s <= ttl_s)
 
     def _clear(self) -> None:
-        self.source = ""
-        self._recent: tuple[tuple[float, Frame], ...] = ()
-        self._accepted_s: float | None = None
+        self.source, self._recent, self._accepted_s = "", (), None

@@ -125,6 +125,8 @@ OTHERS: list[Event] = [
     happened.Compacted(turn=2, lines=4, summary="in short"),
     happened.DialogSet(user="bob", dialog=[happened.Exchange(user="hi", assistant="ho")]),
     happened.SessionClosing(by="bob"),
+    happened.VisualStarted(source="camera", user="bob"),
+    happened.VisualStopped(source="camera", user="bob"),
 ]
 
 
