@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from ..errors import Refused, TooManyWatches
+from ..errors import Refused, TooManyWatches, without_frames
 from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
 from ..ports import UserId
@@ -61,7 +61,7 @@ class Screen:
             return self._HANDLERS[type(mail.message)](self, mail)
         except Refused as refusal:
             self._stage.stats.frames_refused += type(mail.message) is OfferFrame
-            self._tell(mail, refusal)
+            self._tell(mail, without_frames(refusal))  # they hold the picture
             return False
 
     def latest(self, ttl_s: float | None = None) -> tuple[Frame, ...]:
