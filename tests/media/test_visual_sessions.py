@@ -614,22 +614,27 @@ def test_all_watches_together_hold_so_many_frames_and_no_more() -> None:
 
 def test_a_journal_that_takes_its_time_holds_so_many_frames_back_and_no_more() -> None:
     async def scene() -> None:
-        journal = GatedJournal()
+        journal, half, more = GatedJournal(), WATCHED // 2, 5
         async with studio(journal=journal, min_interval_ms=0, max_recent=1) as (session, _):
             eye = Eye(session, "ann", WATCHED)
             await settle()
             journal.holding = True
             session.post("ann", "first")
-            offered = [session.offer_frame("ann", frame(n)) for n in range(WATCHED + 5)]
+            offered = [session.offer_frame("ann", frame(n)) for n in range(half)]
+            session.post("ann", "second")
+            offered += [session.offer_frame("ann", frame(n)) for n in range(half, WATCHED + more)]
             await settle()
 
+            journal.let(1)
+            await settle()  # and the reader has made room
+            assert eye.seen == list(range(half))
             journal.let()
             await settle()
 
-            assert [(await reply).accepted for reply in offered] == [True] * (WATCHED + 5)
+            assert [(await reply).accepted for reply in offered] == [True] * (WATCHED + more)
             assert eye.seen == list(range(WATCHED))
-            assert eye.watch.dropped == session._runtime.stats.frames_dropped == 5
-            assert numbers(await session.frames("ann")) == [WATCHED + 4]
+            assert eye.watch.dropped == session._runtime.stats.frames_dropped == more
+            assert numbers(await session.frames("ann")) == [WATCHED + more - 1]
             await session.offer_frame("ann", frame(99))
             await settle()
             assert eye.seen[-1] == 99
