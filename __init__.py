@@ -24,6 +24,7 @@ from .actors.errors import (
     JournalLocked,
     JournalUnavailable,
     MailboxClosed,
+    NoApproval,
     NoPipeline,
     NotAllowed,
     NotHost,
@@ -64,12 +65,13 @@ from .actors.session.answers import (
     SessionSnapshot,
     TurnResult,
 )
+from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.cursor import START
 from .actors.session.frames import Frame, FrameReceipt, VisualSettings
 from .actors.session.items import Gap, Published
 from .actors.session.pipeline import Turn
 from .actors.session.settings import Settings
-from .actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
+from .actors.session.transcript import Message, RequestApproval, TextDelta, ToolCall, ToolResult
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
 from .supervisor.messages import DrainReport
@@ -90,6 +92,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Conflict",
+    "DecideReceipt",
     "DrainReport",
     "Fenced",
     "Frame",
@@ -111,6 +114,7 @@ __all__ = [
     "MailboxClosed",
     "Member",
     "Message",
+    "NoApproval",
     "NoPipeline",
     "NotAllowed",
     "NotHost",
@@ -119,6 +123,7 @@ __all__ = [
     "NotWritten",
     "OutcomeUnknown",
     "Overloaded",
+    "PendingApproval",
     "Published",
     "Receipt",
     "Refused",
@@ -126,6 +131,7 @@ __all__ = [
     "Replay",
     "Reply",
     "ReplyTimeout",
+    "RequestApproval",
     "Runtime",
     "RuntimeClosed",
     "Session",

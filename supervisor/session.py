@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .handles.approvals import Approvals
 from .handles.people import People
 from .handles.reading import Reading
 from .handles.sharing import Sharing
@@ -9,7 +10,7 @@ from .handles.talk import Talk
 from .handles.visual import Visual
 
 
-class Session(People, Talk, Sharing, Reading, Visual):
+class Session(People, Talk, Approvals, Sharing, Reading, Visual):
     """A session, wherever it is just now: on stage, or passivated and woken by the next call.
 
     Every method queues its command at once, from any thread, and returns a `Reply`: `await` it
