@@ -7,6 +7,7 @@ if __name__ != "greenroom":
 
 from .actors.errors import (
     AnswerNotExpected,
+    BadFrame,
     BadRole,
     CapacityError,
     ConfigError,
@@ -43,6 +44,7 @@ from .actors.errors import (
     SessionFull,
     SessionNotFound,
     SessionParked,
+    TooManyWatches,
     TurnBusy,
     TurnNotFound,
     TurnOverLimit,
@@ -68,6 +70,7 @@ from .actors.session.answers import (
 from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.cursor import START
 from .actors.session.events import Exchange
+from .actors.session.frames import Frame, FrameReceipt, VisualSettings
 from .actors.session.items import Gap, Published
 from .actors.session.pipeline import Turn
 from .actors.session.settings import Settings
@@ -85,12 +88,14 @@ from .supervisor.messages import DrainReport
 from .supervisor.replay import Replay
 from .supervisor.session import Session
 from .supervisor.subscription import Subscription
+from .supervisor.watch import FrameWatch
 
 __version__ = "0.1.0"
 
 __all__ = [
     "START",
     "AnswerNotExpected",
+    "BadFrame",
     "BadRole",
     "CancelReceipt",
     "CapacityError",
@@ -101,6 +106,9 @@ __all__ = [
     "DrainReport",
     "Exchange",
     "Fenced",
+    "Frame",
+    "FrameReceipt",
+    "FrameWatch",
     "Gap",
     "GreenroomError",
     "HistoryPage",
@@ -153,6 +161,7 @@ __all__ = [
     "Subscription",
     "TextDelta",
     "ThreadedRuntime",
+    "TooManyWatches",
     "ToolCall",
     "ToolResult",
     "Turn",
@@ -162,6 +171,7 @@ __all__ = [
     "TurnQueueFull",
     "TurnResult",
     "VersionConflict",
+    "VisualSettings",
     "WouldDeadlock",
     "WrongPhase",
     "WrongSession",

@@ -48,6 +48,7 @@ from .events import (
 )
 from .expiry import Expiry
 from .fold import apply, remember, save
+from .frames import Frame
 from .idempotency import done, first_answer
 from .lane import Lane
 from .live import LiveLog
@@ -72,6 +73,7 @@ from .outbox import Held, Outbox
 from .presence import Presences
 from .rules import decide
 from .rules.moment import Moment
+from .screen import SHOWN, Screen
 from .stage import Stage
 from .state import State
 from .turns import LateAnswer, RunGone, TakeSteering, TurnOutput
@@ -130,6 +132,7 @@ class SessionActor(Actor):
         self._lane: Lane | None = None
         self._desk_made: Desk | None = None
         self._presences: Presences | None = None
+        self._screen: Screen | None = None
         self._on_settled: Callable[[], None] | None = None
         self._draining = False
 
@@ -298,9 +301,13 @@ class SessionActor(Actor):
         if self._presences is not None:
             self._presences.forget(event.user)
             self._desk.presence.pop(event.user, None)
+        if self._screen is not None:
+            self._screen.expel(event.user)
 
     def _finish_log(self, _: SessionEnded) -> None:
         self._live.finish()
+        if self._screen is not None:
+            self._screen.close()
 
     # --- turns ---
 
@@ -398,6 +405,18 @@ class SessionActor(Actor):
                 if change.user in self.state.participants:  # who is leaving is not shown after it
                     self.publish_only(change)
 
+    def _on_shown(self, mail: Mail) -> None:
+        """A source, a frame or a question about them: most sessions never have any."""
+        screen = self._screen
+        if screen is None:
+            screen = self._screen = Screen(self._stage, self._outbox, self.state)
+        if screen.handle(mail):
+            self.active_s = self._stage.clock.monotonic()
+
+    def look(self, ttl_s: float | None) -> tuple[Frame, ...]:
+        """The recent frames, for a pipeline; called from any thread."""
+        return () if self._screen is None else self._screen.latest(ttl_s)
+
     def _report_failure(self, mail: Mail) -> None:
         self.publish_only(mail.message.failure)
 
@@ -442,6 +461,8 @@ class SessionActor(Actor):
             then()
 
     def _write_out(self, *, force: bool) -> None:
+        if self._screen is not None:
+            self._screen.stop()
         self._outbox.snapshot(self.state)
         released = self._outbox.release()
         released.on_done(lambda _: self._depart_passivated(force=force))
@@ -481,6 +502,8 @@ class SessionActor(Actor):
             self._expiry.stop()
         box = self.actor_inbox
         box.detach()
+        if self._screen is not None:
+            self._screen.close()
         waiting = self._desk_made.take_waiting() if self._desk_made is not None else []
         wake_ms = approval.expires_ms if (approval := undecided(self.state)) else None
         if how is Departure.PASSIVATED:  # the mailbox is closed
@@ -522,6 +545,7 @@ class SessionActor(Actor):
         SetPhase: _on_voice,
         Touch: _on_voice,
         ApprovalDue: _expire,
+        **dict.fromkeys(SHOWN, _on_shown),
     }
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
         TurnStarted: _begin_turn,

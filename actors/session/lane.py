@@ -19,6 +19,7 @@ from .events import (
     TurnStarted,
     TurnStopped,
 )
+from .frames import Frame
 from .outputs import Kept
 from .pipeline import Turn
 from .stage import Stage
@@ -45,6 +46,10 @@ class Host(Protocol):
 
     def publish_only(self, event: Ephemeral) -> None:
         """Publish what is not journaled, after all that was decided before it."""
+        ...
+
+    def look(self, ttl_s: float | None) -> tuple[Frame, ...]:
+        """The recent frames, for a pipeline; called from any thread."""
         ...
 
 
@@ -98,7 +103,7 @@ class Lane:
             self._waiting = event
             return
         stage.stats.turns_started += 1
-        turn = Turn(host.state, running)
+        turn = Turn(host.state, running, host.look)
         self.run = TurnRun(turn, stage.stream, self._mailbox, host.epoch, stage.clock, stage.limits)
 
     def hear(self, stamp: TurnOutput) -> None:
