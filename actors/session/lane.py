@@ -57,7 +57,7 @@ class Lane:
     """At most one run is heard; those that were stopped are waited for, for as long as they may.
 
     The next pipeline is invoked when the ones before it have stopped or are given up on, so that
-    two of a session never use its resources at once.
+    two of a session never use its resources at once; in the mode `omni`, at once (spec, barge-in).
     """
 
     __slots__ = ("_abandoned", "_host", "_mailbox", "_stage", "_stopping", "_waiting", "run")
@@ -99,7 +99,7 @@ class Lane:
             return
         if stage.stream is None:
             return
-        if self._stopping:
+        if self._stopping and host.state.settings.mode == "standard":
             self._waiting = event
             return
         stage.stats.turns_started += 1
