@@ -44,6 +44,7 @@ from .events import (
     SessionEnded,
     TurnEnded,
     TurnStarted,
+    TurnSteered,
     encode_entry,
 )
 from .expiry import Expiry
@@ -291,6 +292,11 @@ class SessionActor(Actor):
         self._stage.stats.count_turn(event.status)
         if self._expiry is not None:
             self._expiry.follow(self.state)
+        if self._desk_made is not None:
+            self._desk_made.end_turn(self.state, event.turn)
+
+    def _end_steering(self, event: TurnSteered) -> None:
+        """Who waits for the turn waits for the one that was handed its message."""
         if self._desk_made is not None:
             self._desk_made.end_turn(self.state, event.turn)
 
@@ -550,6 +556,7 @@ class SessionActor(Actor):
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
         TurnStarted: _begin_turn,
         TurnEnded: _end_turn,
+        TurnSteered: _end_steering,
         ApprovalRequested: _watch_approval,
         ApprovalDecided: _watch_approval,
         Left: _forget_presence,
