@@ -22,8 +22,10 @@ from .actors.errors import (
     JournalLocked,
     JournalUnavailable,
     MailboxClosed,
+    NoCompactor,
     NoPipeline,
     NotAllowed,
+    NothingToCompact,
     NotHost,
     NotMember,
     NotPending,
@@ -52,6 +54,7 @@ from .actors.errors import (
 from .actors.kernel.reply import Reply
 from .actors.session.answers import (
     CancelReceipt,
+    CutReceipt,
     HistoryPage,
     JoinReceipt,
     Member,
@@ -60,10 +63,12 @@ from .actors.session.answers import (
     SessionSnapshot,
     TurnResult,
 )
+from .actors.session.audit import Problem, TranscriptReport
 from .actors.session.cursor import START
 from .actors.session.items import Gap, Published
 from .actors.session.pipeline import Turn
 from .actors.session.settings import Settings
+from .actors.session.state import Origin
 from .actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
@@ -82,6 +87,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Conflict",
+    "CutReceipt",
     "DrainReport",
     "Fenced",
     "Gap",
@@ -100,14 +106,18 @@ __all__ = [
     "MailboxClosed",
     "Member",
     "Message",
+    "NoCompactor",
     "NoPipeline",
     "NotAllowed",
     "NotHost",
     "NotMember",
     "NotPending",
     "NotWritten",
+    "NothingToCompact",
+    "Origin",
     "OutcomeUnknown",
     "Overloaded",
+    "Problem",
     "Published",
     "Receipt",
     "Refused",
@@ -133,6 +143,7 @@ __all__ = [
     "ThreadedRuntime",
     "ToolCall",
     "ToolResult",
+    "TranscriptReport",
     "Turn",
     "TurnBusy",
     "TurnNotFound",

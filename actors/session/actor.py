@@ -27,7 +27,8 @@ from ..kernel.actor import Actor
 from ..kernel.mailbox import Mail, Mailbox
 from ..kernel.reply import Reply
 from .answers import answer
-from .commands import Command, FinishTurn, Record, Recover, Send
+from .commands import Command, Compact, FinishTurn, Record, Recover, Send
+from .compaction import require_compactor, stream_for
 from .desk import QUESTIONS, Desk
 from .events import (
     Done,
@@ -188,6 +189,8 @@ class SessionActor(Actor):
                 return
             if type(command) is Send and stage.stream is None:
                 raise NoPipeline(state.id)
+            if type(command) is Compact:
+                require_compactor(stage, state.id)
             moment = Moment(stage.clock.now_ms(), self._said(), self._holds_turns)
             events = decide(state, command, moment)
             bodies = _encode(events, moment.at_ms)
@@ -255,11 +258,12 @@ class SessionActor(Actor):
         stage = self._stage
         if running is None or (running.turn, running.attempt) != (event.turn, event.attempt):
             return
-        if stage.stream is None or self.phase is not Phase.LIVE:
+        stream = stream_for(stage, running.kind)
+        if stream is None or self.phase is not Phase.LIVE:
             return
         self.active_s = stage.clock.monotonic()
         stage.stats.turns_started += 1
-        self._run = TurnRun(Turn(self.state, running), stage.stream, self.actor_inbox, self.epoch)
+        self._run = TurnRun(Turn(self.state, running), stream, self.actor_inbox, self.epoch)
 
     def _end_turn(self, event: TurnEnded) -> None:
         self.active_s = self._stage.clock.monotonic()
@@ -290,7 +294,8 @@ class SessionActor(Actor):
             for output in run.take():
                 if isinstance(output, str):
                     run.said.append(output)
-                    self._publish_only(TextStreamed(run.turn, output))
+                    if not run.silent:
+                        self._publish_only(TextStreamed(run.turn, output))
                 else:
                     self._run_command(Record(turn=run.turn, output=output), None)
         except Refused as refusal:

@@ -8,12 +8,22 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from ..ports import SessionId, UserId
-from .commands import Command, Interrupt, Join, Send
+from .commands import Command, Compact, Interrupt, Join, Send, Truncate, Undo
 from .cursor import Cursor
-from .events import Cause, Durable, MessagePosted, PresenceChanged, TurnEnded, TurnStatus
+from .events import (
+    Cause,
+    Durable,
+    MessagePosted,
+    PresenceChanged,
+    TranscriptCut,
+    TurnEnded,
+    TurnQueued,
+    TurnStarted,
+    TurnStatus,
+)
 from .items import Published
 from .retention import retained
-from .state import Lifecycle, Outcome, Participant, State
+from .state import Lifecycle, Origin, Outcome, Participant, State
 from .transcript import Line, Message, own
 from .values import copied
 from .view import outputs_of
@@ -61,7 +71,18 @@ class CancelReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="ca
     turn: int | None
 
 
-Answer: TypeAlias = Receipt | JoinReceipt | TurnTicket | CancelReceipt
+class CutReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="cut"):
+    """`removed` lines are out of view, and the turns that lost some of them have `ended`.
+
+    Shared context, memories and what tools have done are as they were.
+    """
+
+    removed: int
+    ended: list[int]
+    revision: int
+
+
+Answer: TypeAlias = Receipt | JoinReceipt | TurnTicket | CancelReceipt | CutReceipt
 """What a command is answered with."""
 
 encode_answer = msgspec.msgpack.Encoder().encode
@@ -69,8 +90,8 @@ decode_answer = msgspec.msgpack.Decoder(Answer).decode
 
 
 class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How a turn ended, and all text it said. `reason` says why, if it did not complete, and
-    `cause` who ended it, if that was not its pipeline."""
+    """How a turn ended, and the text it said, as far as the transcript still has it. `reason` says
+    why, if it did not complete, and `cause` who ended it, if that was not its pipeline."""
 
     turn: int
     status: TurnStatus
@@ -92,7 +113,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A session at a glance. Times are UTC milliseconds; `revision` counts its durable events.
 
-    `participants` are in the order of joining. `events` is how many the room history retains.
+    `participants` are in the order of joining. `events` is how many the room history retains,
+    `messages` how many the transcript has. A fork has an `origin`.
     """
 
     id: SessionId
@@ -111,6 +133,7 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     messages: int
     running_turn: int | None
     queued_turns: list[int]
+    origin: Origin | None = None
 
 
 class SessionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +187,13 @@ def answer(state: State, command: Command, events: Sequence[Durable]) -> Answer:
     """The answer to `command`, which caused `events`, already folded into `state`."""
     match command:
         case Send():
-            return _ticket(state, events)
+            posted = next(event for event in events if isinstance(event, MessagePosted))
+            return _ticket(state, posted.message.turn)
+        case Compact():
+            begun = (e for e in events if isinstance(e, TurnStarted | TurnQueued))
+            return _ticket(state, next(begun).turn)
+        case Undo() | Truncate():
+            return _cut_receipt(state, events)
         case Interrupt(turn=turn):
             return _cancel_receipt(state, turn, events)
         case Join(user=user):
@@ -178,11 +207,9 @@ def answer(state: State, command: Command, events: Sequence[Durable]) -> Answer:
             return Receipt(revision=state.revision)
 
 
-def _ticket(state: State, events: Sequence[Durable]) -> TurnTicket:
-    """The turn that the message began, or was merged into."""
-    posted = next(event for event in events if isinstance(event, MessagePosted))
-    turn, revision = posted.message.turn, state.revision
-    running = state.running
+def _ticket(state: State, turn: int) -> TurnTicket:
+    """The turn that the command began, or its message was merged into."""
+    running, revision = state.running, state.revision
     if running is not None and running.turn == turn:
         return TurnTicket(turn=turn, ahead=0, revision=revision)
     place = next(i for i, waiting in enumerate(state.queued) if waiting.turn == turn)
@@ -230,11 +257,13 @@ def info(state: State) -> SessionInfo:
         messages=state.messages,
         running_turn=state.running.turn if state.running else None,
         queued_turns=[waiting.turn for waiting in state.queued],
+        origin=state.origin,
     )
 
 
 def snapshot(state: State, said: Sequence[str]) -> SessionSnapshot:
     """The whole state, copied out of it; the cursor that belongs to it is not known yet."""
+    compacts = state.running is not None and state.running.kind == "compaction"
     return SessionSnapshot(
         info=info(state),
         context=copied(state.context),
@@ -242,7 +271,7 @@ def snapshot(state: State, said: Sequence[str]) -> SessionSnapshot:
         memories=list(state.memories),
         presence={},
         transcript=tuple(map(own, state.history)),
-        saying="".join(said),
+        saying="" if compacts else "".join(said),
         cursor="",
     )
 
@@ -254,6 +283,14 @@ def _member(member: Participant) -> Member:
         joined_ms=member.joined_ms,
         acted_ms=member.acted_ms,
         seen=member.seen,
+    )
+
+
+def _cut_receipt(state: State, events: Sequence[Durable]) -> CutReceipt:
+    return CutReceipt(
+        removed=next(event.removed for event in events if isinstance(event, TranscriptCut)),
+        ended=[event.turn for event in events if isinstance(event, TurnEnded)],
+        revision=state.revision,
     )
 
 

@@ -7,18 +7,29 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from ..errors import GreenroomError, JournalUnavailable, Refused, TurnNotFound, text_of
+from ..errors import (
+    GreenroomError,
+    InvalidInput,
+    JournalUnavailable,
+    Refused,
+    TurnNotFound,
+    text_of,
+)
 from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
 from ..subscriber import SubscriberActor
 from .answers import HistoryPage, info, result_of, snapshot
+from .audit import report
 from .events import PresenceChanged, addressee
+from .fork import ForkPoint
 from .items import Published, stored
 from .live import LiveLog
 from .messages import (
     AwaitTurn,
+    GetForkPoint,
     GetHistory,
     GetInfo,
+    GetReport,
     GetSnapshot,
     GetTranscript,
     RequireMember,
@@ -78,10 +89,10 @@ class Desk:
             outcome = state.outcomes.get(turn)
         if outcome is not None:
             self._tell(mail, result_of(state, turn, outcome))
-        elif not 0 < turn <= state.last_turn or turn < min(state.outcomes, default=0):
-            raise TurnNotFound(state.id, str(turn))
-        else:
+        elif any(turn == live.turn for live in (state.running, *state.queued) if live):
             self._waiting.setdefault(turn, []).append(mail)
+        else:
+            raise TurnNotFound(state.id, str(turn))
 
     def _get_info(self, state: State, mail: Mail) -> None:
         self._tell(mail, info(state))
@@ -93,6 +104,17 @@ class Desk:
     def _get_transcript(self, state: State, mail: Mail) -> None:
         require_member(state, mail.message.user)
         self._tell(mail, tuple(map(own, state.history)))
+
+    def _get_report(self, state: State, mail: Mail) -> None:
+        require_member(state, mail.message.user)
+        self._tell(mail, report(state))
+
+    def _get_fork_point(self, state: State, mail: Mail) -> None:
+        """Let out when all of it is durable: whoever hears of it finds it in the journal."""
+        member, at = require_member(state, mail.message.user), mail.message.at
+        if at is not None and at > state.revision:
+            raise InvalidInput("at", at, f"a revision, at most {state.revision}")
+        self._tell(mail, ForkPoint(state.revision if at is None else at, member.name))
 
     def _get_snapshot(self, state: State, mail: Mail) -> None:
         """The state of now, and the cursor and presences of when all of it has been published."""
@@ -168,6 +190,8 @@ class Desk:
         GetTranscript: _get_transcript,
         GetHistory: _get_history,
         GetSnapshot: _get_snapshot,
+        GetReport: _get_report,
+        GetForkPoint: _get_fork_point,
         RequireMember: _require_member,
         Subscribe: _subscribe,
     }

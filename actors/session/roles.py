@@ -8,9 +8,10 @@ from typing import Final, Literal, TypeAlias, get_args
 from ..errors import InvalidInput
 from .values import name
 
-Permission: TypeAlias = Literal["speak", "act", "share", "interrupt"]
+Permission: TypeAlias = Literal["speak", "act", "share", "interrupt", "edit"]
 """speak: post and send. act: take actions. share: write shared context and memories.
-interrupt: cancel turns. Everybody who takes part may read; only the host governs."""
+interrupt: cancel turns. edit: undo, truncate and compact. Everybody who takes part may read and
+fork; only the host governs."""
 
 PERMISSIONS: Final = frozenset(get_args(Permission))
 

@@ -44,6 +44,7 @@ class Stage(msgspec.Struct, kw_only=True):
     journal: Journal
     supervisor: Mailbox
     stream: Stream | None
+    compactor: Stream | None
     stats: Stats
     turn_attempts: int
     snapshot_bytes: int

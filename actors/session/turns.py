@@ -42,13 +42,14 @@ class TurnRun:
     is something to take. A pipeline that yields faster than its session takes waits for it, so
     the mailbox stays short and other sessions get their share of the loop.
 
-    `said` is the text that has been published but is in no event yet. `ended` is how the pipeline
-    ended, None while it runs.
+    `said` is the text that is in no event yet; it has been published, unless the run is `silent`,
+    as what it says is no answer. `ended` is how the pipeline ended, None while it runs.
     """
 
     def __init__(self, turn: Turn, stream: Stream, mailbox: Mailbox, epoch: int) -> None:
         self.turn = turn.id
         self.stamp = TurnOutput(epoch, turn.id, turn.attempt)
+        self.silent = turn.kind == "compaction"
         self.said: list[str] = []
         self.ended: tuple[Literal["completed", "failed"], str] | None = None
         self._mailbox = mailbox

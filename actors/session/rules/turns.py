@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import count
 
 import msgspec
@@ -57,15 +57,15 @@ def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
             ended = _superseded(state, command, turn, moment)
             undone = (_rolled_back(state, user, ended),) if ended else ()
             return (*ended, *undone, posted, started)
-        case "merge" if state.queued and state.queued[-1].user == user:
+        case "merge" if _joinable(state, user):
             return (_posted(command, state.queued[-1].turn, moment),)
         case "latest":
             return (*_replaced(state, user, turn), posted, queued)
         case "steer":
-            _require_place(state)
+            require_place(state)
             return (posted, msgspec.structs.replace(queued, steer=state.running is not None))
         case "enqueue" | "merge":
-            _require_place(state)
+            require_place(state)
             return (posted, queued)
 
 
@@ -78,10 +78,17 @@ def _policy(state: State, command: Send) -> Policy:
     return policy
 
 
-def _require_place(state: State) -> None:
+def require_place(state: State) -> None:
+    """Refuse if no more turns may wait."""
     limit = state.settings.max_queued_turns
     if len(state.queued) >= limit:
         raise TurnQueueFull(state.id, limit)
+
+
+def _joinable(state: State, user: UserId) -> bool:
+    """Whether the last turn that waits is one that the user's messages began."""
+    last = state.queued[-1] if state.queued else None
+    return last is not None and last.user == user and last.kind == "answer"
 
 
 def _superseded(state: State, command: Send, by: int, moment: Moment) -> tuple[Durable, ...]:
@@ -102,13 +109,13 @@ def _rolled_back(state: State, user: UserId, ended: Sequence[Durable]) -> TurnRo
 
 
 def _replaced(state: State, user: UserId, by: int) -> tuple[Durable, ...]:
-    """The end of the user's own turns that wait."""
+    """The end of the user's own turns that wait for an answer."""
     return tuple(
         TurnEnded(
             turn=waiting.turn, status="superseded", reason=f"by turn {by}", cause="superseded"
         )
         for waiting in state.queued
-        if waiting.user == user
+        if waiting.user == user and waiting.kind == "answer"
     )
 
 
@@ -161,23 +168,27 @@ def recover(state: State, command: Recover, moment: Moment) -> tuple[Durable, ..
     return (*ended, *next_turn(state, moment))
 
 
-def next_turn(state: State, moment: Moment) -> tuple[Durable, ...]:
-    """What follows the end of a turn: the start of the next one, or the end of the session."""
+def next_turn(state: State, moment: Moment, gone: Collection[int] = ()) -> tuple[Durable, ...]:
+    """What follows the end of a turn: the start of the next one, or the end of the session.
+
+    Queued turns that are `gone`, as they end with it, are passed over.
+    """
     if state.closing is not None:
-        return (*_cancel_waiting(state, "ended", "ended"), SessionEnded(by=state.closing))
-    return start_next(state, moment)
+        left = _cancel_waiting(state, "ended", "ended", gone)
+        return (*left, SessionEnded(by=state.closing))
+    return start_next(state, moment, gone)
 
 
-def start_next(state: State, moment: Moment) -> tuple[Durable, ...]:
+def start_next(state: State, moment: Moment, gone: Collection[int] = ()) -> tuple[Durable, ...]:
     """The start of the first queued turn, unless the session is paused."""
-    return start_queued(state, moment) if state.lifecycle == "active" else ()
+    return start_queued(state, moment, gone) if state.lifecycle == "active" else ()
 
 
-def start_queued(state: State, moment: Moment) -> tuple[Durable, ...]:
+def start_queued(state: State, moment: Moment, gone: Collection[int] = ()) -> tuple[Durable, ...]:
     """The start of the first queued turn, unless turns are held."""
-    if not state.queued or moment.held:
+    waiting = next((turn for turn in state.queued if turn.turn not in gone), None)
+    if waiting is None or moment.held:
         return ()
-    waiting = state.queued[0]
     return (TurnStarted(turn=waiting.turn, user=waiting.user),)
 
 
@@ -203,10 +214,13 @@ def cancel_all(
     return (*ended, *_cancel_waiting(state, reason, cause))
 
 
-def _cancel_waiting(state: State, reason: str, cause: Cause) -> tuple[Durable, ...]:
+def _cancel_waiting(
+    state: State, reason: str, cause: Cause, gone: Collection[int] = ()
+) -> tuple[Durable, ...]:
     return tuple(
         TurnEnded(turn=turn.turn, status="cancelled", reason=reason, cause=cause)
         for turn in state.queued
+        if turn.turn not in gone
     )
 
 
@@ -225,7 +239,8 @@ def end_running(
         ToolReturned(result=ToolResult(id=call, failed=True, stub=True, turn=turn))
         for call in state.open_calls
     )
-    said = _said(turn, moment, interrupted=status != "completed")
+    spoke = state.running.kind != "compaction"  # what that says is no answer
+    said = _said(turn, moment, interrupted=status != "completed") if spoke else ()
     return (*said, *stubs, TurnEnded(turn=turn, status=status, reason=reason, cause=cause))
 
 
