@@ -187,8 +187,9 @@ def answer(state: State, command: Command, events: Sequence[Durable]) -> Answer:
     """The answer to `command`, which caused `events`, already folded into `state`."""
     match command:
         case Send():
-            posted = next(event for event in events if isinstance(event, MessagePosted))
-            return _ticket(state, posted.message.turn)
+            posted = (e.message for e in events if isinstance(e, MessagePosted))
+            # What an interrupted turn had said comes before the message that ends it.
+            return _ticket(state, next(m.turn for m in posted if m.role == "user"))
         case Compact():
             begun = (e for e in events if isinstance(e, TurnStarted | TurnQueued))
             return _ticket(state, next(begun).turn)
