@@ -6,6 +6,7 @@ if __name__ != "greenroom":
     raise ImportError(f"this is the package greenroom, imported as {__name__}: install it first")
 
 from .actors.errors import (
+    AnswerNotExpected,
     BadRole,
     CapacityError,
     ConfigError,
@@ -45,6 +46,7 @@ from .actors.errors import (
     SessionParked,
     TurnBusy,
     TurnNotFound,
+    TurnOverLimit,
     TurnQueueFull,
     VersionConflict,
     WouldDeadlock,
@@ -81,6 +83,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "START",
+    "AnswerNotExpected",
     "BadRole",
     "CancelReceipt",
     "CapacityError",
@@ -147,6 +150,7 @@ __all__ = [
     "Turn",
     "TurnBusy",
     "TurnNotFound",
+    "TurnOverLimit",
     "TurnQueueFull",
     "TurnResult",
     "VersionConflict",

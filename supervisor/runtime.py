@@ -240,6 +240,7 @@ class Runtime:
             stream=self._stream,
             compactor=self._compactor,
             stats=self.stats,
+            limits=config.turn_limits,
             turn_attempts=config.turn_attempts,
             snapshot_bytes=config.snapshot_bytes,
             mailbox_capacity=config.mailbox_capacity,

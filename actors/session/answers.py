@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from ..ports import SessionId, UserId
-from .commands import Command, Compact, Interrupt, Join, Send, Truncate, Undo
+from .commands import Command, Compact, Interrupt, Join, Send, Steer, Truncate, Undo
 from .cursor import Cursor
 from .events import (
     Cause,
@@ -20,13 +20,17 @@ from .events import (
     TurnQueued,
     TurnStarted,
     TurnStatus,
+    TurnSteered,
 )
 from .items import Published
 from .retention import retained
 from .state import Lifecycle, Origin, Outcome, Participant, State
 from .transcript import Line, Message, own
 from .values import copied
-from .view import outputs_of
+from .view import inputs_of, outputs_of
+
+StopFact: TypeAlias = Literal["stopped", "abandoned"]
+"""What became of the pipeline of a turn that was ended from outside."""
 
 WaitsFor: TypeAlias = Literal["turn", "approval", "resume", "pipeline"]
 
@@ -83,7 +87,10 @@ class CutReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="cut")
 
 
 Answer: TypeAlias = Receipt | JoinReceipt | TurnTicket | CancelReceipt | CutReceipt
-"""What a command is answered with."""
+"""What a command of people is answered with."""
+
+Told: TypeAlias = Answer | tuple[Message, ...]
+"""... or one of a pipeline."""
 
 encode_answer = msgspec.msgpack.Encoder().encode
 decode_answer = msgspec.msgpack.Decoder(Answer).decode
@@ -183,18 +190,21 @@ class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
         return [user for user, seen in self.seen.items() if seen >= event.revision]
 
 
-def answer(state: State, command: Command, events: Sequence[Durable]) -> Answer:
+def answer(state: State, command: Command, events: Sequence[Durable]) -> Told:
     """The answer to `command`, which caused `events`, already folded into `state`."""
     match command:
         case Send():
-            posted = (e.message for e in events if isinstance(e, MessagePosted))
-            # What an interrupted turn had said comes before the message that ends it.
-            return _ticket(state, next(m.turn for m in posted if m.role == "user"))
+            # The first one may be what an interrupted turn had said.
+            posted = next(e for e in reversed(events) if isinstance(e, MessagePosted))
+            return _ticket(state, posted.message.turn)
         case Compact():
             begun = (e for e in events if isinstance(e, TurnStarted | TurnQueued))
             return _ticket(state, next(begun).turn)
         case Undo() | Truncate():
             return _cut_receipt(state, events)
+        case Steer(turn=turn):
+            handed = sum(event.messages for event in events if isinstance(event, TurnSteered))
+            return tuple(inputs_of(state.history, turn)[-handed:] if handed else ())
         case Interrupt(turn=turn):
             return _cancel_receipt(state, turn, events)
         case Join(user=user):

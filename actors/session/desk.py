@@ -89,10 +89,10 @@ class Desk:
             outcome = state.outcomes.get(turn)
         if outcome is not None:
             self._tell(mail, result_of(state, turn, outcome))
-        elif any(turn == live.turn for live in (state.running, *state.queued) if live):
-            self._waiting.setdefault(turn, []).append(mail)
-        else:
+        elif not state.is_pending(turn):
             raise TurnNotFound(state.id, str(turn))
+        else:
+            self._waiting.setdefault(turn, []).append(mail)
 
     def _get_info(self, state: State, mail: Mail) -> None:
         self._tell(mail, info(state))

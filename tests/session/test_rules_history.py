@@ -23,6 +23,7 @@ from greenroom.actors.session.commands import (
     Compact,
     End,
     FinishTurn,
+    HandBack,
     Interrupt,
     Join,
     Pause,
@@ -30,6 +31,7 @@ from greenroom.actors.session.commands import (
     Recover,
     Resume,
     Send,
+    Steer,
     Truncate,
     Undo,
 )
@@ -576,6 +578,30 @@ def test_a_message_is_not_mixed_up_with_a_compaction_that_waits(policy: str) -> 
     compaction = next(turn for turn in state.queued if turn.turn == 4)
     assert compaction.kind == "compaction"
     assert state.history[-1] == Message(role="user", author="ann", text="four", turn=5, at_ms=2000)
+
+
+def test_nobody_steers_a_compaction() -> None:
+    state = talk("one", "two")
+    do(state, compact())
+    do(state, Send(user="ann", text="three", policy="steer"))
+
+    assert do(state, Steer(turn=3), said=("half",)) == ()
+
+    do(state, done(3), said=("sum",))
+    assert waiting(state) == (4, [])
+    assert lines(state) == ["None:sum", "ann:two", "re two", "ann:three"]
+
+
+def test_a_compaction_that_is_handed_back_leaves_nothing_of_what_it_said() -> None:
+    state = talk("one", "two")
+    do(state, compact())
+
+    events = do(state, HandBack(cause="drain"), said=("half",))
+
+    assert events == (happened.TurnHandedBack(turn=3, cause="drain"),)
+    ended = do(state, Recover(attempts=1))[0]
+    assert isinstance(ended, happened.TurnEnded)
+    assert (ended.status, ended.cause) == ("lost", "drain")
 
 
 # --- for any script ------------------------------------------------------------------------------
