@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from theatre import GatedJournal, Script, play, settle
+from theatre import GatedJournal, ManualClock, Script, play, settle
 
 import greenroom
 
@@ -180,6 +180,33 @@ def test_p19_a_turn_that_is_handed_back_leaves_a_valid_transcript(opened: str) -
             report = await session.verify("ann")
 
             assert (await session.result(1)).status == "lost"
+            assert report.valid, report.problems
+
+    play(scene)
+
+
+@pytest.mark.parametrize("opened", OPEN)
+@pytest.mark.parametrize(
+    "limit", ["turn_max_outputs", "turn_max_bytes", "turn_silence_s", "turn_timeout_s"]
+)
+def test_p19_a_turn_that_takes_too_much_leaves_a_valid_transcript(limit: str, opened: str) -> None:
+    async def scene() -> None:
+        script, clock = Script(), ManualClock()
+        sizes = {"turn_max_outputs": len(OPEN[opened]), "turn_max_bytes": 200}
+        limits: dict[str, Any] = {limit: sizes.get(limit, 5.0)}
+        async with greenroom.Runtime(script, clock=clock, **limits) as runtime:
+            session = await runtime.create(user="ann", id="s")
+            turn = await session.send("ann", "one")
+            script.cue("s", 1, *OPEN[opened])
+            await settle()
+            if limit in sizes:
+                script.cue("s", 1, "x" * 200)
+            await clock.advance(5.0)
+
+            result = await turn.result()
+
+            report = await session.verify("ann")
+            assert (result.status, "TurnOverLimit" in result.reason) == ("failed", True)
             assert report.valid, report.problems
 
     play(scene)
