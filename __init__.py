@@ -23,6 +23,7 @@ from .actors.errors import (
     JournalLocked,
     JournalUnavailable,
     MailboxClosed,
+    NoApproval,
     NoCompactor,
     NoPipeline,
     NotAllowed,
@@ -65,13 +66,14 @@ from .actors.session.answers import (
     SessionSnapshot,
     TurnResult,
 )
+from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.audit import Problem, TranscriptReport
 from .actors.session.cursor import START
 from .actors.session.items import Gap, Published
 from .actors.session.pipeline import Turn
 from .actors.session.settings import Settings
 from .actors.session.state import Origin
-from .actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
+from .actors.session.transcript import Message, RequestApproval, TextDelta, ToolCall, ToolResult
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
 from .supervisor.messages import DrainReport
@@ -91,6 +93,7 @@ __all__ = [
     "ConfigError",
     "Conflict",
     "CutReceipt",
+    "DecideReceipt",
     "DrainReport",
     "Fenced",
     "Gap",
@@ -109,6 +112,7 @@ __all__ = [
     "MailboxClosed",
     "Member",
     "Message",
+    "NoApproval",
     "NoCompactor",
     "NoPipeline",
     "NotAllowed",
@@ -120,6 +124,7 @@ __all__ = [
     "Origin",
     "OutcomeUnknown",
     "Overloaded",
+    "PendingApproval",
     "Problem",
     "Published",
     "Receipt",
@@ -128,6 +133,7 @@ __all__ = [
     "Replay",
     "Reply",
     "ReplyTimeout",
+    "RequestApproval",
     "Runtime",
     "RuntimeClosed",
     "Session",

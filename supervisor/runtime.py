@@ -71,7 +71,6 @@ class Runtime:
         self.stats = Stats()
         self._stream = None if pipeline is None else as_stream(pipeline)
         self._compactor = None if compactor is None else as_compactor(compactor)
-        self._forks = Forks(self.journal, self._create)
         self._clock = clock
         self._new_id = new_id
         self._directory = Directory()
@@ -228,8 +227,10 @@ class Runtime:
             raise RuntimeClosed(self._phase)
         self._phase = "starting"
         await self.journal.open()
+        loop = asyncio.get_running_loop()
         if self._dispatcher is None:
-            self._dispatcher = LoopDispatcher(asyncio.get_running_loop())
+            self._dispatcher = LoopDispatcher(loop)
+        self._forks = Forks(loop, self.journal, self._create)
         config = self.config
         self._mailbox = Mailbox(self._dispatcher, name="supervisor")
         stage = Stage(
@@ -242,6 +243,7 @@ class Runtime:
             stats=self.stats,
             limits=config.turn_limits,
             turn_attempts=config.turn_attempts,
+            approval_expires_s=config.approval_expires_s,
             snapshot_bytes=config.snapshot_bytes,
             mailbox_capacity=config.mailbox_capacity,
         )

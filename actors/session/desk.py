@@ -19,6 +19,7 @@ from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
 from ..subscriber import SubscriberActor
 from .answers import HistoryPage, info, result_of, snapshot
+from .approvals import pending
 from .audit import report
 from .events import PresenceChanged, addressee
 from .fork import ForkPoint
@@ -26,6 +27,7 @@ from .items import Published, stored
 from .live import LiveLog
 from .messages import (
     AwaitTurn,
+    GetApproval,
     GetForkPoint,
     GetHistory,
     GetInfo,
@@ -104,6 +106,10 @@ class Desk:
     def _get_transcript(self, state: State, mail: Mail) -> None:
         require_member(state, mail.message.user)
         self._tell(mail, tuple(map(own, state.history)))
+
+    def _get_approval(self, state: State, mail: Mail) -> None:
+        require_member(state, mail.message.user)
+        self._tell(mail, pending(state))
 
     def _get_report(self, state: State, mail: Mail) -> None:
         require_member(state, mail.message.user)
@@ -192,6 +198,7 @@ class Desk:
         GetSnapshot: _get_snapshot,
         GetReport: _get_report,
         GetForkPoint: _get_fork_point,
+        GetApproval: _get_approval,
         RequireMember: _require_member,
         Subscribe: _subscribe,
     }

@@ -244,7 +244,9 @@ def _start_again(state: State, running: PendingTurn, event: TurnStarted) -> None
     if event.resumed:
         resume, state.approval = state.approval, None
         kept = len(outputs_of(state.history, event.turn))
-        state.running = replace(running, attempt=event.attempt, resume=resume, kept=kept)
+        state.running = replace(
+            running, attempt=event.attempt, resume=resume, kept=kept, open=list(state.open_calls)
+        )
     else:
         _forget_outputs(state, running)
         state.running = _measured(state, replace(running, attempt=event.attempt, cause=None))
@@ -294,13 +296,13 @@ def _forget_oldest(remembered: dict[Any, Any], most: int) -> None:
 
 def _forget_outputs(state: State, running: PendingTurn) -> None:
     """Take the turn's outputs, but those it had when it went on after an approval, out of the
-    transcript. The results of the approved calls came later, wherever they stand.
+    transcript. The results of calls that were open then came later, wherever they stand.
 
     A new list: a pipeline that still reads the old one sees it as it was.
     """
-    turn, approved = running.turn, running.resume.calls if running.resume else ()
+    turn, was_open = running.turn, running.open
     outputs = outputs_of(state.history, turn)
-    late = [line for line in outputs if isinstance(line, ToolResult) and line.id in approved]
+    late = [line for line in outputs if isinstance(line, ToolResult) and line.id in was_open]
     dropped = [*late, *[line for line in outputs if line not in late][running.kept :]]
     gone = set(map(id, dropped))
     state.history = [line for line in state.history if id(line) not in gone]

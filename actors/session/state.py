@@ -80,10 +80,11 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 class PendingTurn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A turn that waits, or runs (its `attempt`-th time).
 
-    `resume` is the approval it went on with, and `kept` how many lines it had by then: a further
-    attempt begins there. `cause` is why an activation left it running. A compaction that runs
-    summarises the first `kept` lines of the transcript, all that stood before the last `keep`
-    messages of people when it began; 0: there is nothing, or it is no longer what it was.
+    `resume` is the approval it went on with, `kept` how many lines it had by then, and `open` which
+    calls among them had no result: a further attempt begins there. `cause` is why an activation
+    left it running. A compaction that runs summarises the first `kept` lines of the transcript, all
+    that stood before the last `keep` messages of people when it began; 0: there is nothing, or it
+    is no longer what it was.
     """
 
     turn: int
@@ -96,6 +97,7 @@ class PendingTurn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     resume: Approval | None = None
     keep: int = 0
     kept: int = 0
+    open: list[str] = []
     cause: Cause | None = None
 
 

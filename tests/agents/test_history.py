@@ -86,6 +86,61 @@ def test_a22_undo_stops_the_running_turn_and_nothing_of_it_is_heard_again() -> N
     play(scene)
 
 
+@pytest.mark.parametrize("how", ["undo", "truncate"])
+def test_ax17_a_cut_into_a_suspended_turn_clears_its_approval(how: str) -> None:
+    async def scene() -> None:
+        script = Script()
+        async with room("bob", pipeline=script) as session:
+            turn = await session.send("ann", "one")
+            call = greenroom.ToolCall(name="pay", id="c")
+            script.cue("s", 1, "shall I? ", greenroom.RequestApproval(calls=[call]))
+            await settle()
+            pending = await session.approval("ann")
+            assert pending is not None
+
+            reply = session.undo("bob") if how == "undo" else session.truncate("bob", 0)
+            receipt = await reply
+
+            assert receipt.ended == [1]
+            assert await session.approval("ann") is None
+            assert await session.transcript("ann") == ()
+            decision = session.decide("ann", {"c": True}, approval=pending.id)
+            await refused(decision, greenroom.NoApproval)
+            result = await turn.result()
+            assert (result.status, result.cause) == ("cancelled", "user")
+            assert len(script.turns) == 1
+
+            sent = await session.send("ann", "two")
+            script.cue("s", 2, "fine", None)
+            await sent.result()
+            assert texts(await session.transcript("ann")) == ["two", "fine"]
+
+    play(scene)
+
+
+def test_ax17_a_cut_behind_a_suspended_turn_leaves_its_approval_whole() -> None:
+    async def scene() -> None:
+        script = Script()
+        async with room("bob", pipeline=script) as session:
+            turn = await session.send("ann", "one")
+            call = greenroom.ToolCall(name="pay", id="c")
+            script.cue("s", 1, greenroom.RequestApproval(calls=[call]))
+            await settle()
+            await session.send("bob", "and me?")
+
+            receipt = await session.undo("bob")
+            await session.decide("ann", {"c": True})
+            script.cue("s", 1, greenroom.ToolResult(value="paid"), "done", None)
+
+            assert receipt.ended == [2]
+            assert (await turn.result()).status == "completed"
+            assert script.turns[-1].decisions == {"c": True}
+            assert texts(await session.transcript("ann")) == ["one", "done"]
+            assert (await session.verify("ann")).valid
+
+    play(scene)
+
+
 def test_after_an_undo_the_pipeline_sees_what_is_left() -> None:
     async def scene() -> None:
         script = Script()

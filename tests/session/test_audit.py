@@ -6,10 +6,17 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from session.cast import Act, acts, call, do, perform, record, room, written_out
+from session.cast import Act, acts, call, do, lines, perform, record, room, written_out
 
 from greenroom.actors.session.audit import audit, report
-from greenroom.actors.session.commands import FinishTurn, Interrupt, Send
+from greenroom.actors.session.commands import (
+    Decide,
+    FinishTurn,
+    Interrupt,
+    Recover,
+    Send,
+    Suspend,
+)
 from greenroom.actors.session.state import State
 from greenroom.actors.session.transcript import Line, Message, ToolCall, ToolResult
 
@@ -136,6 +143,27 @@ def test_p19_a_result_stands_behind_its_call_though_the_pipeline_has_gone_on_tal
     kinds = [type(line).__name__ for line in state.history]
     assert kinds == ["Message", "ToolCall", "ToolCall", "ToolResult", "ToolResult", "Message"]
     assert report(state).valid
+
+
+def test_p19_a_further_attempt_begins_with_the_lines_of_then_wherever_results_stand() -> None:
+    """A result that came after the approval stands before text from before it."""
+    state = room()
+    do(state, Send(user="ann", text="?"))
+    for command in record(1, call(id="a"), "one moment"):
+        do(state, command)
+    do(state, Suspend(turn=1, calls=[call(id="b")], expires_s=60.0, saved=None))
+    before = lines(state)
+    do(state, Decide(user="ann", decisions={"b": True}))
+    for command in record(1, ToolResult(id="b"), ToolResult(id="a"), "so"):
+        do(state, command)
+    assert lines(state) == [
+        "ann:?", "call a", "result a", "one moment", "call b", "result b", "so",
+    ]  # fmt: skip
+
+    do(state, Recover(attempts=2))
+
+    assert lines(state) == before
+    assert list(state.open_calls) == ["a", "b"]
 
 
 def valid(state: State) -> bool:

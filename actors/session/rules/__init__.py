@@ -14,8 +14,10 @@ from ..commands import (
     Approve,
     Command,
     Compact,
+    Decide,
     Deny,
     End,
+    Expire,
     FinishTurn,
     HandBack,
     Interrupt,
@@ -30,6 +32,7 @@ from ..commands import (
     Send,
     Start,
     Steer,
+    Suspend,
     TransferHost,
     Truncate,
     Undo,
@@ -37,7 +40,7 @@ from ..commands import (
 )
 from ..events import Durable
 from ..state import State
-from . import history, rooms, shared, turns
+from . import approvals, history, rooms, shared, turns
 from .moment import Moment
 
 
@@ -62,6 +65,12 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return history.truncate(state, command, moment)
         case Compact():
             return history.compact(state, command, moment)
+        case Suspend():
+            return approvals.suspend(state, command, moment)
+        case Decide():
+            return approvals.decide(state, command, moment)
+        case Expire():
+            return approvals.expire(state, command, moment)
         case Steer():
             return turns.steer(state, command, moment)
         case PlaceAnswer():
