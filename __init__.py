@@ -7,6 +7,7 @@ if __name__ != "greenroom":
 
 from .actors.errors import (
     AnswerNotExpected,
+    BadFrame,
     BadRole,
     CapacityError,
     ConfigError,
@@ -45,12 +46,14 @@ from .actors.errors import (
     SessionFull,
     SessionNotFound,
     SessionParked,
+    TooManyWatches,
     TurnBusy,
     TurnNotFound,
     TurnOverLimit,
     TurnQueueFull,
     VersionConflict,
     WouldDeadlock,
+    WrongPhase,
     WrongSession,
     WrongState,
 )
@@ -61,6 +64,7 @@ from .actors.session.answers import (
     HistoryPage,
     JoinReceipt,
     Member,
+    PhaseReceipt,
     Receipt,
     SessionInfo,
     SessionSnapshot,
@@ -69,23 +73,34 @@ from .actors.session.answers import (
 from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.audit import Problem, TranscriptReport
 from .actors.session.cursor import START
+from .actors.session.events import Exchange
+from .actors.session.frames import Frame, FrameReceipt, VisualSettings
 from .actors.session.items import Gap, Published
 from .actors.session.pipeline import Turn
 from .actors.session.settings import Settings
 from .actors.session.state import Origin
-from .actors.session.transcript import Message, RequestApproval, TextDelta, ToolCall, ToolResult
+from .actors.session.transcript import (
+    Message,
+    PhaseChange,
+    RequestApproval,
+    TextDelta,
+    ToolCall,
+    ToolResult,
+)
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
 from .supervisor.messages import DrainReport
 from .supervisor.replay import Replay
 from .supervisor.session import Session
 from .supervisor.subscription import Subscription
+from .supervisor.watch import FrameWatch
 
 __version__ = "0.1.0"
 
 __all__ = [
     "START",
     "AnswerNotExpected",
+    "BadFrame",
     "BadRole",
     "CancelReceipt",
     "CapacityError",
@@ -95,7 +110,11 @@ __all__ = [
     "CutReceipt",
     "DecideReceipt",
     "DrainReport",
+    "Exchange",
     "Fenced",
+    "Frame",
+    "FrameReceipt",
+    "FrameWatch",
     "Gap",
     "GreenroomError",
     "HistoryPage",
@@ -125,6 +144,8 @@ __all__ = [
     "OutcomeUnknown",
     "Overloaded",
     "PendingApproval",
+    "PhaseChange",
+    "PhaseReceipt",
     "Problem",
     "Published",
     "Receipt",
@@ -150,6 +171,7 @@ __all__ = [
     "Subscription",
     "TextDelta",
     "ThreadedRuntime",
+    "TooManyWatches",
     "ToolCall",
     "ToolResult",
     "TranscriptReport",
@@ -160,7 +182,9 @@ __all__ = [
     "TurnQueueFull",
     "TurnResult",
     "VersionConflict",
+    "VisualSettings",
     "WouldDeadlock",
+    "WrongPhase",
     "WrongSession",
     "WrongState",
 ]

@@ -28,7 +28,7 @@ from ..kernel.mailbox import Mail, Mailbox
 from ..kernel.reply import Reply
 from .answers import answer
 from .approvals import undecided
-from .commands import Command, Compact, Expire, HandBack, Recover, Send, Suspend
+from .commands import Command, Compact, Expire, Greet, HandBack, Recover, Send, Suspend
 from .compaction import require_compactor
 from .desk import QUESTIONS, Desk
 from .events import (
@@ -49,6 +49,7 @@ from .events import (
 )
 from .expiry import Expiry
 from .fold import apply, remember, save
+from .frames import Frame
 from .idempotency import done, first_answer
 from .lane import Lane
 from .live import LiveLog
@@ -65,15 +66,19 @@ from .messages import (
     Passivate,
     Present,
     ReportFailure,
+    SetPhase,
     Stayed,
+    Touch,
 )
 from .outbox import Held, Outbox
 from .presence import Presences
 from .rules import decide
 from .rules.moment import Moment
+from .screen import SHOWN, Screen
 from .stage import Stage
 from .state import State
 from .turns import LateAnswer, RunGone, TakeSteering, TurnOutput
+from .voice import Voice
 
 COMMANDS: Final = frozenset(get_args(Command))
 
@@ -128,6 +133,7 @@ class SessionActor(Actor):
         self._lane: Lane | None = None
         self._desk_made: Desk | None = None
         self._presences: Presences | None = None
+        self._screen: Screen | None = None
         self._on_settled: Callable[[], None] | None = None
         self._draining = False
 
@@ -207,7 +213,7 @@ class SessionActor(Actor):
             if key is not None and (first := first_answer(state, key, command)) is not None:
                 self._outbox.put(Held(reply=reply, answer=first))
                 return
-            if type(command) is Send and stage.stream is None:
+            if stage.stream is None and type(command) in (Send, Greet):
                 raise NoPipeline(state.id)
             if type(command) is Compact:
                 require_compactor(stage, state.id)
@@ -221,6 +227,8 @@ class SessionActor(Actor):
             self._outbox.put(Held(reply=reply, answer=refusal))
             return
         before, commit = state.revision, None
+        voice = self.voice
+        published = events if voice is None else voice.accompany(state, events)
         for event in events:
             apply(state, event, moment.at_ms)
         if self._lane is not None:
@@ -236,7 +244,7 @@ class SessionActor(Actor):
             row = state.index_row(members=moved)
             commit = self._outbox.append(bodies, row, after=before)
         self._outbox.put(
-            Held(events, moment.at_ms, before, commit=commit, reply=reply, answer=told)
+            Held(published, moment.at_ms, before, commit=commit, reply=reply, answer=told)
         )
         self._outbox.snapshot_if_due(state)
 
@@ -296,9 +304,13 @@ class SessionActor(Actor):
         if self._presences is not None:
             self._presences.forget(event.user)
             self._desk.presence.pop(event.user, None)
+        if self._screen is not None:
+            self._screen.expel(event.user)
 
     def _finish_log(self, _: SessionEnded) -> None:
         self._live.finish()
+        if self._screen is not None:
+            self._screen.close()
 
     # --- turns ---
 
@@ -338,6 +350,20 @@ class SessionActor(Actor):
             reply.set("stopped")
         else:
             self._lane.ask_stopped(mail.message.turn, reply)
+
+    # --- voice ---
+
+    voice: Voice | None = None  # of the class: a session that has no phase has none of its own
+
+    def use_voice(self) -> Voice:
+        """Made when a phase is first set, or somebody touches: most sessions have no use for it."""
+        if self.voice is None:
+            self.voice = self._desk.voice = Voice(self._stage, self._outbox)
+        return self.voice
+
+    def _on_voice(self, mail: Mail) -> None:
+        self.active_s = self._stage.clock.monotonic()
+        self.use_voice().take(self.state, mail)
 
     # --- approvals ---
 
@@ -381,6 +407,18 @@ class SessionActor(Actor):
             for change in self._presences.flush():
                 if change.user in self.state.participants:  # who is leaving is not shown after it
                     self.publish_only(change)
+
+    def _on_shown(self, mail: Mail) -> None:
+        """A source, a frame or a question about them: most sessions never have any."""
+        screen = self._screen
+        if screen is None:
+            screen = self._screen = Screen(self._stage, self._outbox, self.state)
+        if screen.handle(mail):
+            self.active_s = self._stage.clock.monotonic()
+
+    def look(self, ttl_s: float | None) -> tuple[Frame, ...]:
+        """The recent frames, for a pipeline; called from any thread."""
+        return () if self._screen is None else self._screen.latest(ttl_s)
 
     def _report_failure(self, mail: Mail) -> None:
         self.publish_only(mail.message.failure)
@@ -426,6 +464,8 @@ class SessionActor(Actor):
             then()
 
     def _write_out(self, *, force: bool) -> None:
+        if self._screen is not None:
+            self._screen.stop()
         self._outbox.snapshot(self.state)
         released = self._outbox.release()
         released.on_done(lambda _: self._depart_passivated(force=force))
@@ -465,6 +505,8 @@ class SessionActor(Actor):
             self._expiry.stop()
         box = self.actor_inbox
         box.detach()
+        if self._screen is not None:
+            self._screen.close()
         waiting = self._desk_made.take_waiting() if self._desk_made is not None else []
         wake_ms = approval.expires_ms if (approval := undecided(self.state)) else None
         if how is Departure.PASSIVATED:  # the mailbox is closed
@@ -503,7 +545,10 @@ class SessionActor(Actor):
         Delivered: _on_delivered,
         AwaitStopped: _await_stopped,
         Passivate: _passivate,
+        SetPhase: _on_voice,
+        Touch: _on_voice,
         ApprovalDue: _expire,
+        **dict.fromkeys(SHOWN, _on_shown),
     }
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
         TurnStarted: _begin_turn,

@@ -67,6 +67,7 @@ from .view import (
     place,
     place_result,
     prefix_of,
+    start_of,
 )
 
 
@@ -279,8 +280,9 @@ def _steer(state: State, turn: int, into: int) -> None:
     state.queued = [waiting for waiting in state.queued if waiting.turn != turn]
     steered = [line for line in state.history if line.turn == turn]
     state.history = [line for line in state.history if line.turn != turn]
-    last = max(i for i, line in enumerate(state.history) if line.turn == into)
-    state.history[last + 1 : last + 1] = [replace(line, turn=into) for line in steered]
+    ends = (i for i, line in enumerate(state.history, 1) if line.turn == into)
+    at = max(ends, default=start_of(state.history, into))  # a greeting may have said nothing yet
+    state.history[at:at] = [replace(line, turn=into) for line in steered]
     _remember_outcome(state, turn, Outcome(status="completed", into=into))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol
 
 from ..errors import Refused, text_of
@@ -20,11 +20,14 @@ from .events import (
     TurnStarted,
     TurnStopped,
 )
+from .frames import Frame
+from .outputs import Kept
 from .pipeline import Turn
 from .stage import Stage
 from .state import State
-from .transcript import Message, RequestApproval
+from .transcript import Message, PhaseChange, RequestApproval
 from .turns import TurnOutput, TurnRun
+from .voice import Voice
 
 
 class Host(Protocol):
@@ -32,6 +35,11 @@ class Host(Protocol):
 
     state: State
     epoch: int
+    voice: Voice | None
+
+    def use_voice(self) -> Voice:
+        """The session's voice phase."""
+        ...
 
     def run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
         """Decide, journal, fold, and let out what follows when it is durable."""
@@ -41,12 +49,16 @@ class Host(Protocol):
         """Publish what is not journaled, after all that was decided before it."""
         ...
 
+    def look(self, ttl_s: float | None) -> tuple[Frame, ...]:
+        """The recent frames, for a pipeline; called from any thread."""
+        ...
+
 
 class Lane:
     """At most one run is heard; those that were stopped are waited for, for as long as they may.
 
     The next pipeline is invoked when the ones before it have stopped or are given up on, so that
-    two of a session never use its resources at once.
+    two of a session never use its resources at once; in the mode `omni`, at once (spec, barge-in).
     """
 
     __slots__ = ("_abandoned", "_host", "_mailbox", "_stage", "_stopping", "_waiting", "run")
@@ -89,11 +101,11 @@ class Lane:
         stream = stream_for(stage, running.kind)
         if stream is None:
             return
-        if self._stopping:
+        if self._stopping and host.state.settings.mode == "standard":
             self._waiting = event
             return
         stage.stats.turns_started += 1
-        turn = Turn(host.state, running)
+        turn = Turn(host.state, running, host.look)
         self.run = TurnRun(turn, stream, self._mailbox, host.epoch, stage.clock, stage.limits)
 
     def hear(self, stamp: TurnOutput) -> None:
@@ -102,12 +114,17 @@ class Lane:
         if run is None or run.stamp != stamp:
             self._stage.stats.stale_outputs += 1
             return
+        outputs: Iterable[Kept] = run.take()
+        if host.voice is not None:
+            outputs = host.voice.heralded(host.state, outputs)
         try:
-            for output in run.take():
+            for output in outputs:
                 if isinstance(output, str):
                     run.say(output)
                     if not run.silent:
                         host.publish_only(TextStreamed(run.turn, output))
+                elif isinstance(output, PhaseChange):
+                    host.use_voice().change(host.state, run.turn, output.phase)
                 else:
                     host.run_command(Record(turn=run.turn, output=output), None)
             if isinstance(run.ended, RequestApproval):

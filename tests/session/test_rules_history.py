@@ -335,7 +335,8 @@ def test_a_paused_session_lets_its_transcript_be_edited() -> None:
     do(state, compact(keep=0))
 
     assert waiting(state) == (None, [3])
-    assert do(state, Resume(by="ann"))[-1] == happened.TurnStarted(turn=3, user="ann")
+    resumed = happened.TurnStarted(turn=3, user="ann", kind="compaction")
+    assert do(state, Resume(by="ann"))[-1] == resumed
 
 
 def test_a_session_that_was_not_started_has_nothing_to_undo() -> None:

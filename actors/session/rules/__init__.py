@@ -19,6 +19,7 @@ from ..commands import (
     End,
     Expire,
     FinishTurn,
+    Greet,
     HandBack,
     Interrupt,
     Join,
@@ -30,6 +31,7 @@ from ..commands import (
     Recover,
     Resume,
     Send,
+    SetDialog,
     Start,
     Steer,
     Suspend,
@@ -40,7 +42,7 @@ from ..commands import (
 )
 from ..events import Durable
 from ..state import State
-from . import approvals, history, rooms, shared, turns
+from . import approvals, history, rooms, shared, turns, voice
 from .moment import Moment
 
 
@@ -65,6 +67,10 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return history.truncate(state, command, moment)
         case Compact():
             return history.compact(state, command, moment)
+        case Greet():
+            return voice.greet(state, command, moment)
+        case SetDialog():
+            return voice.set_dialog(state, command)
         case Suspend():
             return approvals.suspend(state, command, moment)
         case Decide():

@@ -94,7 +94,7 @@ def _policy(state: State, command: Send) -> Policy:
 
 
 def require_place(state: State) -> None:
-    """Refuse if no more turns may wait."""
+    """Refuse if as many turns wait as may."""
     limit = state.settings.max_queued_turns
     if len(state.queued) >= limit:
         raise TurnQueueFull(state.id, limit)
@@ -165,9 +165,12 @@ def record(state: State, command: Record, moment: Moment) -> tuple[Durable, ...]
 
 
 def steer(state: State, command: Steer, moment: Moment) -> tuple[Durable, ...]:
-    """Hand the waiting messages to the running answer, at a safe point: while no call is open."""
+    """Hand the waiting messages to the running turn, at a safe point: while no call is open.
+
+    Not to a compaction, which answers nobody.
+    """
     running, waiting = state.running, [turn for turn in state.queued if turn.steer]
-    if not waiting or state.open_calls or running is None or running.kind != "answer":
+    if not waiting or state.open_calls or running is None or running.kind == "compaction":
         return ()
     handed = (_handed(state, each.turn, command.turn) for each in waiting)
     return (*said_so_far(state, command.turn, moment), *handed)
@@ -209,7 +212,10 @@ def recover(state: State, command: Recover, moment: Moment) -> tuple[Durable, ..
         return resume_decided(state, moment)
     if running.attempt < command.attempts and not moment.held:
         again = running.attempt + 1
-        return (TurnStarted(turn=running.turn, user=running.user, attempt=again),)
+        started = TurnStarted(
+            turn=running.turn, user=running.user, attempt=again, kind=running.kind
+        )
+        return (started,)
     reason = f"found running after a crash, attempt {running.attempt}"
     cause = running.cause or "crash"
     ended = end_running(state, "lost", moment, reason=reason, cause=cause)
@@ -237,7 +243,7 @@ def start_queued(state: State, moment: Moment, gone: Collection[int] = ()) -> tu
     waiting = next((turn for turn in state.queued if turn.turn not in gone), None)
     if waiting is None or moment.held:
         return ()
-    return (TurnStarted(turn=waiting.turn, user=waiting.user),)
+    return (TurnStarted(turn=waiting.turn, user=waiting.user, kind=waiting.kind),)
 
 
 def resume_decided(state: State, moment: Moment) -> tuple[Durable, ...]:
