@@ -25,8 +25,10 @@ from .actors.errors import (
     JournalUnavailable,
     MailboxClosed,
     NoApproval,
+    NoCompactor,
     NoPipeline,
     NotAllowed,
+    NothingToCompact,
     NotHost,
     NotMember,
     NotPending,
@@ -58,6 +60,7 @@ from .actors.errors import (
 from .actors.kernel.reply import Reply
 from .actors.session.answers import (
     CancelReceipt,
+    CutReceipt,
     HistoryPage,
     JoinReceipt,
     Member,
@@ -68,12 +71,14 @@ from .actors.session.answers import (
     TurnResult,
 )
 from .actors.session.approvals import DecideReceipt, PendingApproval
+from .actors.session.audit import Problem, TranscriptReport
 from .actors.session.cursor import START
 from .actors.session.events import Exchange
 from .actors.session.frames import Frame, FrameReceipt, VisualSettings
 from .actors.session.items import Gap, Published
 from .actors.session.pipeline import Turn
 from .actors.session.settings import Settings
+from .actors.session.state import Origin
 from .actors.session.transcript import (
     Message,
     PhaseChange,
@@ -102,6 +107,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Conflict",
+    "CutReceipt",
     "DecideReceipt",
     "DrainReport",
     "Exchange",
@@ -126,17 +132,21 @@ __all__ = [
     "Member",
     "Message",
     "NoApproval",
+    "NoCompactor",
     "NoPipeline",
     "NotAllowed",
     "NotHost",
     "NotMember",
     "NotPending",
     "NotWritten",
+    "NothingToCompact",
+    "Origin",
     "OutcomeUnknown",
     "Overloaded",
     "PendingApproval",
     "PhaseChange",
     "PhaseReceipt",
+    "Problem",
     "Published",
     "Receipt",
     "Refused",
@@ -164,6 +174,7 @@ __all__ = [
     "TooManyWatches",
     "ToolCall",
     "ToolResult",
+    "TranscriptReport",
     "Turn",
     "TurnBusy",
     "TurnNotFound",

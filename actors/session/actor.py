@@ -28,7 +28,8 @@ from ..kernel.mailbox import Mail, Mailbox
 from ..kernel.reply import Reply
 from .answers import answer
 from .approvals import undecided
-from .commands import Command, Expire, Greet, HandBack, Recover, Send, Suspend
+from .commands import Command, Compact, Expire, Greet, HandBack, Recover, Send, Suspend
+from .compaction import require_compactor
 from .desk import QUESTIONS, Desk
 from .events import (
     ApprovalDecided,
@@ -215,6 +216,8 @@ class SessionActor(Actor):
                 return
             if stage.stream is None and type(command) in (Send, Greet):
                 raise NoPipeline(state.id)
+            if type(command) is Compact:
+                require_compactor(stage, state.id)
             moment = self._moment()
             events = decide(state, command, moment)
             bodies = _encode(events, moment.at_ms)

@@ -26,6 +26,7 @@ from .events import (
     SessionPaused,
     SessionResumed,
     SessionStarted,
+    TranscriptCut,
     TurnEnded,
 )
 from .items import Published
@@ -144,6 +145,9 @@ def _describe(published: Published) -> _Description:  # noqa: C901
             return "state_change", by, "Session resumed", {"new_state": "active"}
         case SessionEnded(by=by):
             return "state_change", by, "Session ended", {"new_state": "ended"}
+        case TranscriptCut(by=by, why=why, removed=removed):
+            cut = {"removed": removed, "action_type": f"{why}_complete"}
+            return "action", by, f"Action: {why}_complete", cut
         case TurnEnded(turn=turn, status="failed" | "lost" as status, reason=reason):
             return "error", "", reason, {"turn": turn, "status": status}
         case DeliveryFailed(user=user, reason=reason):
