@@ -27,6 +27,7 @@ from ..actors.kernel.mailbox import Mail, Mailbox
 from ..actors.kernel.reply import Reply
 from ..actors.ports import NewSession, SessionId, Timer, UserId
 from ..actors.session.actor import SessionActor
+from ..actors.session.events import Cause
 from ..actors.session.messages import Departed, Departure, Mode, Passivate, Stayed
 from ..actors.session.stage import Stage
 from .activation import claim
@@ -263,7 +264,8 @@ class SupervisorActor(Actor):
     def _ask_to_leave(self, session: SessionId, mode: Mode) -> None:
         if self.ledger.slot(session) is Slot.RESIDENT:
             self.ledger.move(session, Slot.PASSIVATING)
-        self._places[session].box.signal(Passivate(mode))
+        cause: Cause = "evicted" if self._drain is None else "drain"
+        self._places[session].box.signal(Passivate(mode, cause))
 
     def _may_leave(self, session: SessionId) -> bool:
         actor = self._places[session].actor

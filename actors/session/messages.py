@@ -9,13 +9,19 @@ import msgspec
 from ..ports import SessionId, Sink, UserId
 from .commands import Command
 from .cursor import Cursor
-from .events import DeliveryFailed, PresenceChanged
+from .events import Cause, DeliveryFailed, PresenceChanged
 
 # --- questions to a session: answered from its state, and no activity ---
 
 
 class AwaitTurn(msgspec.Struct, frozen=True):
     """Answered with the `TurnResult` when the turn has ended."""
+
+    turn: int
+
+
+class AwaitStopped(msgspec.Struct, frozen=True):
+    """Answered with `stopped` or `abandoned` when the pipeline of the ended turn has, or is."""
 
     turn: int
 
@@ -76,6 +82,14 @@ class FlushPresence(msgspec.Struct, frozen=True):
     """The window in which presences are gathered is over."""
 
 
+class Delivered(msgspec.Struct, frozen=True):
+    """A reader has seen the first `chars` characters of the running turn's answer."""
+
+    user: UserId
+    turn: int
+    chars: int
+
+
 class ReportFailure(msgspec.Struct, frozen=True):
     """A subscriber's callback has failed for the first time."""
 
@@ -109,9 +123,10 @@ class Mode(Enum):
 
 
 class Passivate(msgspec.Struct, frozen=True):
-    """Leave the stage; nothing is lost by it."""
+    """Leave the stage; nothing is lost by it. `cause`: of a running turn that is stopped."""
 
     mode: Mode = Mode.IF_IDLE
+    cause: Cause = "evicted"
 
 
 class Committed(msgspec.Struct, frozen=True):
