@@ -62,9 +62,12 @@ from .actors.session.answers import (
     SessionSnapshot,
     TurnResult,
 )
+from .actors.session.backstage import EndReason
 from .actors.session.cursor import START
 from .actors.session.items import Gap, Published
 from .actors.session.pipeline import Turn
+from .actors.session.resources import Opening
+from .actors.session.secret import Secret
 from .actors.session.settings import Settings
 from .actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
 from .adapters.embedded import Runtime, ThreadedRuntime
@@ -86,6 +89,7 @@ __all__ = [
     "ConfigError",
     "Conflict",
     "DrainReport",
+    "EndReason",
     "Fenced",
     "Gap",
     "GreenroomError",
@@ -109,6 +113,7 @@ __all__ = [
     "NotMember",
     "NotPending",
     "NotWritten",
+    "Opening",
     "OutcomeUnknown",
     "Overloaded",
     "Published",
@@ -120,6 +125,7 @@ __all__ = [
     "ReplyTimeout",
     "Runtime",
     "RuntimeClosed",
+    "Secret",
     "Session",
     "SessionClosed",
     "SessionDamaged",

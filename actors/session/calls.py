@@ -40,6 +40,7 @@ async def _in_a_thread(function: Callable[..., Any], *args: Any) -> Any:
             done.set_result(outcome)
 
     def run() -> None:
+        outcome: tuple[Any, BaseException | None]
         try:
             outcome = function(*args), None
         except BaseException as error:  # nothing it raises may end the thread unheard

@@ -39,6 +39,11 @@ class Host(Protocol):
         """Publish what is not journaled, after all that was decided before it."""
         ...
 
+    @property
+    def resources(self) -> Any:
+        """What a pipeline is given to work with."""
+        ...
+
 
 class Lane:
     """At most one run is heard; those that were stopped are waited for, for as long as they may.
@@ -90,7 +95,7 @@ class Lane:
             self._waiting = event
             return
         stage.stats.turns_started += 1
-        turn = Turn(host.state, running)
+        turn = Turn(host.state, running, host.resources)
         self.run = TurnRun(turn, stage.stream, self._mailbox, host.epoch, stage.clock, stage.limits)
 
     def hear(self, stamp: TurnOutput) -> None:

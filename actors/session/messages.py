@@ -10,6 +10,8 @@ from ..ports import SessionId, Sink, UserId
 from .commands import Command
 from .cursor import Cursor
 from .events import Cause, DeliveryFailed, PresenceChanged
+from .resources import Resources
+from .secret import Secret
 
 # --- questions to a session: answered from its state, and no activity ---
 
@@ -69,6 +71,13 @@ class Subscribe(msgspec.Struct, frozen=True):
     kinds: frozenset[type] | None = None
 
 
+class SetToken(msgspec.Struct, frozen=True):
+    """The host renews the session's token. Answered with None; it is journaled nowhere."""
+
+    user: UserId
+    token: Secret
+
+
 # --- told to a session: no activity, no answer ---
 
 
@@ -120,6 +129,12 @@ class Mode(Enum):
 
     FORCE = auto()
     """Now. A running turn is stopped but not ended: the next activation finds it lost."""
+
+
+class ResourcesSettled(msgspec.Struct, frozen=True):
+    """The resources of an activation are open, or have failed."""
+
+    resources: Resources
 
 
 class Passivate(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What a session works with beside its pipeline (tool routers, clients): opened, and closed once."""
+"""What a session works with (tool routers, clients): opened, and closed once."""
 
 from __future__ import annotations
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from ..kernel.dispatcher import Dispatcher
 from ..kernel.mailbox import Mailbox
 from ..ports import Clock, Journal, SessionId
 from .pipeline import Stream
+from .secret import Secret
 from .turns import TurnLimits
+
+if TYPE_CHECKING:
+    from .backstage import Backstage
 
 
 class Stats(msgspec.Struct):
@@ -28,6 +34,10 @@ class Stats(msgspec.Struct):
     restarted: int = 0
     parked: int = 0
 
+    resources_failed: int = 0
+    resources_not_closed: int = 0
+    hooks_failed: int = 0
+
     def count_turn(self, status: str) -> None:
         """Count a turn that ended as `status`."""
         self.turns_ended[status] = self.turns_ended.get(status, 0) + 1
@@ -38,7 +48,9 @@ class Stage(msgspec.Struct, kw_only=True):
 
     A turn that a crash interrupts is run up to `turn_attempts` times in all.
     `snapshot_bytes`: a snapshot follows when the events since the last one exceed it, and exceed
-    that snapshot's own size, so writing snapshots costs a constant share.
+    that snapshot's own size, so writing snapshots costs a constant share. `tokens` are those of
+    sessions that were given one; `backstage` is None if there is nothing to open and nobody to
+    tell.
     """
 
     dispatcher: Dispatcher
@@ -51,6 +63,8 @@ class Stage(msgspec.Struct, kw_only=True):
     turn_attempts: int
     snapshot_bytes: int
     mailbox_capacity: int
+    tokens: dict[SessionId, Secret]
+    backstage: Backstage | None = None
 
     def new_mailbox(self, session: SessionId) -> Mailbox:
         """A mailbox for a session that has none."""

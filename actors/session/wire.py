@@ -20,8 +20,10 @@ from .events import (
     MemoryAdded,
     MessagePosted,
     PresenceChanged,
+    ResourcesFailed,
     SessionEnded,
     SessionPaused,
+    SessionReady,
     SessionResumed,
     SessionStarted,
     TurnEnded,
@@ -135,10 +137,15 @@ def _describe(published: Published) -> _Description:  # noqa: C901
             return "state_change", by, "Session paused", {"new_state": "paused"}
         case SessionResumed(by=by):
             return "state_change", by, "Session resumed", {"new_state": "active"}
-        case SessionEnded(by=by):
-            return "state_change", by, "Session ended", {"new_state": "ended"}
+        case SessionEnded(by=by, reason=reason):
+            why = {"reason": reason} if reason else {}
+            return "state_change", by, "Session ended", {"new_state": "ended", **why}
+        case SessionReady(message=message):
+            return "action", "", message, {"action_type": "ready", "message": message}
         case TurnEnded(turn=turn, status="failed" | "lost" as status, reason=reason):
             return "error", "", reason, {"turn": turn, "status": status}
+        case ResourcesFailed(reason=reason):
+            return "error", "", reason, {"resources": True}
         case DeliveryFailed(user=user, reason=reason):
             return "error", user, reason, {"delivery": True}
         case other:

@@ -13,6 +13,7 @@ from ..commands import (
     FinishTurn,
     HandBack,
     Interrupt,
+    LoseResources,
     PlaceAnswer,
     Post,
     Record,
@@ -201,6 +202,22 @@ def recover(state: State, command: Recover, moment: Moment) -> tuple[Durable, ..
     cause = running.cause or "crash"
     ended = end_running(state, "lost", moment, reason=reason, cause=cause)
     return (*ended, *next_turn(state, moment))
+
+
+def lose_resources(state: State, command: LoseResources, moment: Moment) -> tuple[Durable, ...]:
+    """What cannot run now fails: the turns that wait, for the lane or with a decision to go on.
+
+    A session that has never worked ends (spec AX8).
+    """
+    reason = command.reason
+    if state.lifecycle == "ended":
+        return ()
+    if command.for_good:
+        return (*cancel_all(state, moment, reason=reason), SessionEnded(by="", reason=reason))
+    decided = state.approval is not None and state.approval.decisions is not None
+    resumed = end_running(state, "failed", moment, reason=reason) if decided else ()
+    failed = (TurnEnded(turn=turn.turn, status="failed", reason=reason) for turn in state.queued)
+    return (*resumed, *failed)
 
 
 def next_turn(state: State, moment: Moment) -> tuple[Durable, ...]:
