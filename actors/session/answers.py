@@ -197,7 +197,8 @@ def answer(state: State, command: Command, events: Sequence[Durable]) -> Told:
 
 def _ticket(state: State, events: Sequence[Durable]) -> TurnTicket:
     """The turn that the message began, or was merged into."""
-    posted = next(event for event in events if isinstance(event, MessagePosted))
+    # The first one may be what an interrupted turn had said.
+    posted = next(event for event in reversed(events) if isinstance(event, MessagePosted))
     turn, revision = posted.message.turn, state.revision
     running = state.running
     if running is not None and running.turn == turn:

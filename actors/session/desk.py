@@ -78,7 +78,7 @@ class Desk:
             outcome = state.outcomes.get(turn)
         if outcome is not None:
             self._tell(mail, result_of(state, turn, outcome))
-        elif not 0 < turn <= state.last_turn or turn < min(state.outcomes, default=0):
+        elif not state.is_pending(turn):
             raise TurnNotFound(state.id, str(turn))
         else:
             self._waiting.setdefault(turn, []).append(mail)

@@ -107,7 +107,7 @@ class Lane:
         try:
             for output in run.take():
                 if isinstance(output, str):
-                    run.said.append(output)
+                    run.say(output)
                     host.publish_only(TextStreamed(run.turn, output))
                 else:
                     host.run_command(Record(turn=run.turn, output=output), None)
@@ -155,8 +155,7 @@ class Lane:
             return
         for event in events:
             if type(event) is MessagePosted and event.message.turn == run.turn:
-                run.before += len(event.message.text)
-                run.said.clear()
+                run.record(event.message.text)
             elif type(event) is TurnEnded and event.turn == run.turn:
                 self.stop()
                 return

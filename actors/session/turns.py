@@ -23,6 +23,9 @@ from .transcript import Message, TextDelta
 WINDOW: Final = 64
 """Outputs a pipeline may be ahead of its session: past that it waits."""
 
+BATCH: Final = 1024
+"""Pieces of text that are joined at a time."""
+
 log = structlog.get_logger()
 
 
@@ -99,6 +102,7 @@ class TurnRun:
         self.cause: Cause | None = None
         self.how: Literal["stopped", "abandoned"] | None = None
         self.askers: list[Reply[Any]] = []
+        self._joined = 0
         self._mailbox = mailbox
         self._clock = clock
         self._limits = limits
@@ -114,6 +118,23 @@ class TurnRun:
         turn.bind(self._ask_for_steering)
         self._timer: Timer = self._watch()
         self._task = asyncio.get_running_loop().create_task(self._drive(turn, stream))
+
+    def say(self, piece: str) -> None:
+        """Keep a piece that is being published.
+
+        Joined in batches: a million pieces of an answer would cost ten times what its text does.
+        """
+        said = self.said
+        said.append(piece)
+        if len(said) - self._joined >= BATCH:
+            said[self._joined :] = ["".join(said[self._joined :])]
+            self._joined += 1
+
+    def record(self, text: str) -> None:
+        """So much of it is in a message now, and what was said is in it."""
+        self.before += len(text)
+        self.said.clear()
+        self._joined = 0
 
     def take(self) -> list[Kept]:
         """What the pipeline has yielded since the last call; lets it go on."""

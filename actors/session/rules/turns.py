@@ -73,7 +73,10 @@ def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
         case "merge" if state.queued and state.queued[-1].user == user:
             return (_posted(command, state.queued[-1].turn, moment),)
         case "latest":
-            return (*_replaced(state, user, turn), posted, queued)
+            replaced = _replaced(state, user, turn)
+            if not replaced:
+                _require_place(state)
+            return (*replaced, posted, queued)
         case "steer":
             _require_place(state)
             return (posted, msgspec.structs.replace(queued, steer=state.running is not None))
