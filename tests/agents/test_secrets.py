@@ -24,7 +24,7 @@ from greenroom.actors.session.secret import HIDDEN
 from greenroom.actors.session.values import plain
 from greenroom.supervisor.messages import Create
 
-TOKEN = "xyzzy-do-not-show-me"  # noqa: S105
+TOKEN = "xyzzy-do-not-show-me"
 
 
 # --- the value -----------------------------------------------------------------------------------
@@ -33,9 +33,15 @@ TOKEN = "xyzzy-do-not-show-me"  # noqa: S105
 def test_ax13_only_asking_for_it_shows_a_secret() -> None:
     secret = Secret(TOKEN)
 
-    shown = [repr(secret), str(secret), f"{secret}", f"{secret!r:>20}", f"{secret:>20}", "%s" % secret]
+    shown = [
+        repr(secret),
+        str(secret),
+        f"{secret}",
+        f"{secret!r:>20}",
+        f"{secret:>20}",
+    ]
 
-    assert [text.strip() for text in shown] == [HIDDEN] * 6
+    assert [text.strip() for text in shown] == [HIDDEN] * 5
     assert repr([secret, {"token": secret}]) == f"[{HIDDEN}, {{'token': {HIDDEN}}}]"
     assert secret.reveal() == TOKEN
 

@@ -1,4 +1,4 @@
-"""Resources in a test's hand: a factory that waits, fails and notes what becomes of what it made."""
+"""Resources in a test's hand: a factory that waits, fails and notes what it made."""
 
 from __future__ import annotations
 

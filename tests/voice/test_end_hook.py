@@ -27,9 +27,7 @@ class Notes:
         self.may_go = asyncio.Event()
         self.may_go.set()
 
-    async def __call__(
-        self, snapshot: greenroom.SessionSnapshot | None, reason: EndReason
-    ) -> None:
+    async def __call__(self, snapshot: greenroom.SessionSnapshot | None, reason: EndReason) -> None:
         self.told.append((None if snapshot is None else snapshot.info.id, reason.value))
         self.snapshots.append(snapshot)
         self.log.append(f"hook {reason}")
@@ -421,9 +419,7 @@ def test_p16_hooks_that_hang_are_waited_for_within_the_budget_only() -> None:
         await clock.advance(0.2)
         report = await stopping
 
-        assert report == greenroom.DrainReport(
-            passivated=["one", "two"], handed_back=[], left=[]
-        )
+        assert report == greenroom.DrainReport(passivated=["one", "two"], handed_back=[], left=[])
         assert hook.reasons == ["drained", "drained"]
         assert all(record.end is not None for record in journal._records.values())
         hook.may_go.set()
@@ -434,9 +430,7 @@ def test_p16_hooks_that_hang_are_waited_for_within_the_budget_only() -> None:
 def test_p16_a_journal_that_does_not_answer_leaves_nothing_open_and_nobody_untold() -> None:
     async def scene() -> None:
         clock, hook, journal, shop = ManualClock(), Notes(), GatedJournal(), Workshop()
-        runtime = greenroom.Runtime(
-            echo, clock=clock, on_end=hook, journal=journal, resources=shop
-        )
+        runtime = greenroom.Runtime(echo, clock=clock, on_end=hook, journal=journal, resources=shop)
         await runtime.start()
         session = await runtime.create(user="ann", id="s")
         await settle()
