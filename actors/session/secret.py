@@ -46,9 +46,6 @@ class Secret:
     def __format__(self, spec: str) -> str:
         return format(HIDDEN, spec)
 
-    def __reduce_ex__(self, _: Any) -> Any:
-        raise TypeError("a Secret is not pickled")
-
     def __getstate__(self) -> Any:
         raise TypeError("a Secret is not pickled")
 

@@ -554,6 +554,7 @@ def test_closing_is_time_boxed_logged_and_counted() -> None:
             assert runtime.stats.resources_not_closed == 1
             (line,) = [line for line in lines if line["event"] == "resources_not_closed"]
             assert (line["session"], line["error"]) == ("s", "not closed after 5 s")
+            assert shop.closing == 0  # it was cancelled, too
 
     play(scene)
 

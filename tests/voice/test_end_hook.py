@@ -218,6 +218,29 @@ def test_vx11_v35_the_snapshot_is_final_and_durable() -> None:
     play(scene)
 
 
+def test_vx11_the_hook_is_told_nothing_that_could_still_be_taken_back() -> None:
+    async def scene() -> None:
+        journal, hook = GatedJournal(), Notes()
+        async with greenroom.Runtime(echo, journal=journal, on_end=hook) as runtime:
+            session = await runtime.create(user="ann", id="s")
+            await session.post("ann", "one")
+            journal.holding = True
+            ended, seen = session.end("ann"), session.acknowledge("ann", 1)
+            await settle()
+            journal.let(1)
+            await settle()
+            assert ended.done
+            assert not seen.done
+            assert hook.told == []
+
+            journal.let()
+            await settle()
+
+            assert [each.info.revision for each in hook.snapshots] == [3]
+
+    play(scene)
+
+
 def test_v35_what_a_turn_has_said_is_durable_before_the_hook_of_a_drain() -> None:
     async def scene() -> None:
         clock, journal, hook, script = ManualClock(), GatedJournal(), Notes(), Script()
