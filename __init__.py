@@ -23,6 +23,7 @@ from .actors.errors import (
     JournalLocked,
     JournalUnavailable,
     MailboxClosed,
+    NoApproval,
     NoPipeline,
     NotAllowed,
     NotHost,
@@ -62,6 +63,7 @@ from .actors.session.answers import (
     SessionSnapshot,
     TurnResult,
 )
+from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.backstage import EndReason
 from .actors.session.cursor import START
 from .actors.session.items import Gap, Published
@@ -69,7 +71,7 @@ from .actors.session.pipeline import Turn
 from .actors.session.resources import Opening
 from .actors.session.secret import Secret
 from .actors.session.settings import Settings
-from .actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
+from .actors.session.transcript import Message, RequestApproval, TextDelta, ToolCall, ToolResult
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
 from .supervisor.messages import DrainReport
@@ -88,6 +90,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Conflict",
+    "DecideReceipt",
     "DrainReport",
     "EndReason",
     "Fenced",
@@ -107,6 +110,7 @@ __all__ = [
     "MailboxClosed",
     "Member",
     "Message",
+    "NoApproval",
     "NoPipeline",
     "NotAllowed",
     "NotHost",
@@ -116,6 +120,7 @@ __all__ = [
     "Opening",
     "OutcomeUnknown",
     "Overloaded",
+    "PendingApproval",
     "Published",
     "Receipt",
     "Refused",
@@ -123,6 +128,7 @@ __all__ = [
     "Replay",
     "Reply",
     "ReplyTimeout",
+    "RequestApproval",
     "Runtime",
     "RuntimeClosed",
     "Secret",

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ..actors.errors import ConfigError
+from ..actors.session.approvals import MAX_EXPIRES_S
 from ..actors.session.backstage import TimeBoxes
 from ..actors.session.turns import TurnLimits
 
@@ -53,6 +54,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     turn_attempts: int = 1
     """How often in all a turn is run that a crash interrupts. 1: it is lost, and says so."""
+
+    approval_expires_s: float = 24 * 60 * 60.0
+    """How long a turn waits for the approval of its calls, unless its request says so itself."""
 
     turn_timeout_s: float = 3600.0
     """How long a turn may take in all, and ..."""
@@ -116,6 +120,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             self._require(
                 field, 0 <= getattr(self, field) < float("inf"), "finite and not negative"
             )
+        limit = f"positive, and at most {MAX_EXPIRES_S:.0f} s"
+        self._require("approval_expires_s", 0 < self.approval_expires_s <= MAX_EXPIRES_S, limit)
         self._require("max_restarts", self.max_restarts >= 0, "at least 0")
         limit = f"at least restart_delay_s ({self.restart_delay_s})"
         self._require(

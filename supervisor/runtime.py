@@ -215,6 +215,7 @@ class Runtime:
             stats=self.stats,
             limits=config.turn_limits,
             turn_attempts=config.turn_attempts,
+            approval_expires_s=config.approval_expires_s,
             snapshot_bytes=config.snapshot_bytes,
             mailbox_capacity=config.mailbox_capacity,
             tokens={},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from .handles.approvals import Approvals
 from .handles.people import People
 from .handles.reading import Reading
 from .handles.sharing import Sharing
 from .handles.talk import Talk
 
 
-class Session(People, Talk, Sharing, Reading):
+class Session(People, Talk, Approvals, Sharing, Reading):
     """A session, wherever it is just now: on stage, or passivated and woken by the next call.
 
     Every method queues its command at once, from any thread, and returns a `Reply`: `await` it

@@ -20,11 +20,13 @@ from ..errors import (
 from ..kernel.mailbox import Mail, Mailbox
 from ..kernel.reply import Reply
 from .answers import answer
+from .approvals import is_decided, undecided
 from .backstage import EndReason
-from .commands import Command, Send
+from .commands import Command, Expire, Send, Suspend
 from .desk import QUESTIONS, Desk
 from .events import (
     ApprovalDecided,
+    ApprovalRequested,
     Done,
     Durable,
     Entry,
@@ -40,12 +42,14 @@ from .events import (
     TurnStarted,
     encode_entry,
 )
-from .fold import apply, remember
+from .expiry import Expiry
+from .fold import apply, remember, save
 from .idempotency import done, first_answer
 from .lane import Lane
 from .leaving import Leaving, Phase
 from .live import LiveLog
 from .messages import (
+    ApprovalDue,
     AwaitStopped,
     Committed,
     Delivered,
@@ -119,11 +123,16 @@ class SessionActor(Upkeep, Leaving):
 
     @property
     def idle(self) -> bool:
-        """Whether it could leave now: no turn runs or waits for a free lane, no mail waits."""
+        """Whether it could leave now: no turn runs or waits for a free lane, no mail waits.
+
+        A suspended turn does not run, and those behind it wait for people.
+        """
         state = self.state
         held = self._holds_turns and not self._opening
         queued = state.queued and state.lifecycle == "active" and not held
-        busy = state.running or queued or self._outbox or self.actor_inbox.depth
+        lane = state.approval is None and (state.running or queued)
+        resumes = self._opening and is_decided(state)
+        busy = lane or resumes or self._outbox or self.actor_inbox.depth
         stopping = self._lane is not None and self._lane.stopping
         return self.phase is Phase.LIVE and not (busy or stopping)
 
@@ -153,6 +162,11 @@ class SessionActor(Upkeep, Leaving):
             self._wings.open()
         if not self._opening:
             self.recover(self._stage.turn_attempts)
+        approval = undecided(self.state)
+        if approval is not None and approval.expires_ms <= self._stage.clock.now_ms():
+            self.run_command(Expire(approval=approval.id), None)
+        elif approval is not None:
+            self._watch_approval()
 
     def handle(self, mail: Mail) -> None:
         message = mail.message
@@ -206,6 +220,8 @@ class SessionActor(Upkeep, Leaving):
         if events:
             if key is not None:
                 bodies[0] = self._remember(done(key, command, told), events[0], moment.at_ms)
+            elif type(command) is Suspend and command.saved is not None:
+                bodies[-1] = self._save(command.saved, events[-1], moment.at_ms)
             stage.stats.events += len(events)
             moved = not MOVES.isdisjoint(map(type, events))
             row = state.index_row(members=moved)
@@ -219,6 +235,11 @@ class SessionActor(Upkeep, Leaving):
         """Keep the answer, in the state and with the command's first event."""
         remember(self.state, record, at_ms)
         return encode_entry(Entry(at_ms, event, record))
+
+    def _save(self, saved: Any, event: Durable, at_ms: int) -> bytes:
+        """Keep what a pipeline saves, in the state and with its request; no reader gets it."""
+        save(self.state, saved)
+        return encode_entry(Entry(at_ms, event, saved=saved))
 
     def _moment(self) -> Moment:
         now_ms, lane = self._stage.clock.now_ms(), self._lane
@@ -254,6 +275,8 @@ class SessionActor(Upkeep, Leaving):
     def _end_turn(self, event: TurnEnded) -> None:
         self.active_s = self._stage.clock.monotonic()
         self._stage.stats.count_turn(event.status)
+        if self._expiry is not None:
+            self._expiry.follow(self.state)
         if self._desk_made is not None:
             self._desk_made.end_turn(self.state, event.turn)
 
@@ -309,6 +332,22 @@ class SessionActor(Upkeep, Leaving):
             reply.set("stopped")
         else:
             self._lane.ask_stopped(mail.message.turn, reply)
+
+    # --- approvals ---
+
+    def _watch_approval(self, _: ApprovalRequested | ApprovalDecided | None = None) -> None:
+        """Have the pending approval expire in time, if this activation lasts so long."""
+        if self._expiry is None:
+            self._expiry = Expiry(self._stage.clock, self.actor_inbox)
+        self._expiry.follow(self.state)
+
+    def _on_decision(self, event: ApprovalDecided) -> None:
+        self._watch_approval(event)
+        self.open_again(event)
+
+    def _expire(self, mail: Mail) -> None:
+        if self.phase is Phase.LIVE:
+            self.run_command(Expire(approval=mail.message.approval), None)
 
     # --- questions and presence ---
 
@@ -368,15 +407,17 @@ class SessionActor(Upkeep, Leaving):
         ResourcesSettled: Upkeep.on_resources,
         SetToken: Upkeep.set_token,
         Passivate: Leaving.passivate,
+        ApprovalDue: _expire,
     }
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
         TurnStarted: _begin_turn,
         TurnEnded: _end_turn,
+        ApprovalRequested: _watch_approval,
+        ApprovalDecided: _on_decision,
         Left: _forget_presence,
         PresenceChanged: _note_presence,
         SessionEnded: _finish,
         TurnQueued: Upkeep.open_again,
-        ApprovalDecided: Upkeep.open_again,
         SessionResumed: Upkeep.open_again,
     }
 

@@ -15,9 +15,11 @@ from ..kernel.actor import Actor
 from ..kernel.mailbox import Mail, Mailbox, Owner
 from ..kernel.reply import Reply
 from .answers import SessionSnapshot, snapshot
+from .approvals import undecided
 from .backstage import EndReason
 from .commands import Command, HandBack
 from .desk import Desk
+from .expiry import Expiry
 from .lane import Lane
 from .live import LiveLog
 from .messages import (
@@ -79,11 +81,17 @@ class Leaving(Actor):
     _wings: Wings | None
     _on_settled: Callable[[], None] | None
     _draining: bool
+    _expiry: Expiry | None = None  # of the class: a session that never asks has none of its own
 
     @property
     def idle(self) -> bool:
         """Whether it could leave now."""
         raise NotImplementedError
+
+    @property
+    def runs(self) -> bool:
+        """Whether a turn runs, and is not suspended."""
+        return self.state.running is not None and self.state.approval is None
 
     def run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
         """Decide, journal, fold, and let out what follows when it is durable."""
@@ -108,7 +116,7 @@ class Leaving(Actor):
 
     def leave_if_drained(self) -> None:
         """Leave for the runtime to stop: when no turn runs and no mail waits."""
-        waits = self.actor_inbox.depth or (self.state.running and not self._opening)
+        waits = self.actor_inbox.depth or (self.runs and not self._opening)
         if self.phase is Phase.LIVE and not waits:
             self._go(EndReason.DRAINED)
 
@@ -215,11 +223,18 @@ class Leaving(Actor):
 
     def _depart(self, how: Departure, error: str = "") -> None:
         self.phase = Phase.GONE
-        box = self.actor_inbox
-        box.detach()
-        for mail in self._desk_made.take_waiting() if self._desk_made is not None else ():
-            self._hand_over(mail)
-        self._stage.supervisor.signal(Departed(self.state.id, how, error))
+        if self._expiry is not None:
+            self._expiry.stop()
+        self.actor_inbox.detach()
+        waiting = self._desk_made.take_waiting() if self._desk_made is not None else []
+        wake_ms = approval.expires_ms if (approval := undecided(self.state)) else None
+        if how is Departure.PASSIVATED:  # the mailbox is closed
+            departed = Departed(self.state.id, how, error, wake_ms, waiting)
+        else:
+            departed = Departed(self.state.id, how, error)
+            for mail in waiting:
+                self._hand_over(mail)
+        self._stage.supervisor.signal(departed)
 
     def _hand_over(self, mail: Mail) -> None:
         """Leave a question for the next activation to answer."""

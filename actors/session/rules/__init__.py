@@ -13,8 +13,10 @@ from ..commands import (
     AddMemory,
     Approve,
     Command,
+    Decide,
     Deny,
     End,
+    Expire,
     FinishTurn,
     HandBack,
     Interrupt,
@@ -30,12 +32,13 @@ from ..commands import (
     Send,
     Start,
     Steer,
+    Suspend,
     TransferHost,
     UpdateContext,
 )
 from ..events import Durable
 from ..state import State
-from . import rooms, shared, turns
+from . import approvals, rooms, shared, turns
 from .moment import Moment
 
 
@@ -52,6 +55,12 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return turns.finish(state, command, moment)
         case Interrupt():
             return turns.interrupt(state, command, moment)
+        case Suspend():
+            return approvals.suspend(state, command, moment)
+        case Decide():
+            return approvals.decide(state, command, moment)
+        case Expire():
+            return approvals.expire(state, command, moment)
         case Steer():
             return turns.steer(state, command, moment)
         case PlaceAnswer():
