@@ -151,7 +151,7 @@ class Resources:
         self._order(stop=True)
 
     def _fail(self, why: str) -> None:
-        self.status, self.reason, self.value = Status.FAILED, why, None
+        self.status, self.reason, self.value = Status.FAILED, self._fit_to_tell(why), None
         self._timer.cancel()
         self._on_settled(self)
 
@@ -167,12 +167,18 @@ class Resources:
         else:
             self._report(text_of(error))
 
+    def _fit_to_tell(self, why: str) -> str:
+        """A client's error may quote the token that it was refused with (spec AX13)."""
+        token = self._opening.token
+        return why if token is None else token.hidden_in(why)
+
     def _report(self, why: str | None) -> None:
         if self.closed.done:
             return
         if why is not None:
             with suppress(BaseException):  # a log that fails must not keep a session here
-                log.error("resources_not_closed", session=self._opening.session_id, error=why)
+                told = self._fit_to_tell(why)
+                log.error("resources_not_closed", session=self._opening.session_id, error=told)
         self.closed.set(why)
 
 

@@ -32,6 +32,10 @@ class Secret:
         """The text itself."""
         return self._value
 
+    def hidden_in(self, text: str) -> str:
+        """`text`, with `Secret(***)` wherever this stood in it: for what others have written."""
+        return text.replace(self._value, HIDDEN) if self._value else text
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented

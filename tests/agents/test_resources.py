@@ -380,6 +380,32 @@ def test_a_session_whose_turns_wait_for_resources_is_not_idle() -> None:
     play(scene)
 
 
+def test_a_suspended_turn_goes_on_when_there_are_resources_again() -> None:
+    async def asks(turn: greenroom.Turn) -> AsyncIterator[Any]:
+        if turn.decisions is None:
+            yield greenroom.RequestApproval(calls=[greenroom.ToolCall(name="pay", id="a")])
+        else:
+            yield f"{turn.decisions['a']} with {turn.resources}"
+
+    async def scene() -> None:
+        clock, shop = ManualClock(), Workshop()
+        async with greenroom.Runtime(asks, resources=shop, clock=clock, idle_s=60.0) as runtime:
+            session = await runtime.create(user="ann", id="s")
+            turn = await session.send("ann", "pay")
+            await clock.advance(61.0)
+            assert (runtime.resident, shop.log) == (0, ["opened 1", "closed 1"])
+            shop.may_open.clear()
+
+            await session.decide("ann", {"a": True})
+            await clock.advance(20.0)
+            assert shop.log == ["opened 1", "closed 1"]
+            shop.may_open.set()
+
+            assert (await turn.result()).text == "True with tools 2"
+
+    play(scene)
+
+
 # --- closing -------------------------------------------------------------------------------------
 
 

@@ -143,7 +143,7 @@ def test_ax13_a_token_goes_to_the_factory_and_nowhere_else(path: str) -> None:
     async def scene() -> None:
         shop, journal, clock = Workshop(), GatedJournal(), ManualClock()
         if path == "it fails":
-            shop.failing = OSError("away")
+            shop.failing = OSError(f"401 for {TOKEN}")
         secret, seen = Secret(TOKEN), list[Any]()
 
         async def hook(snapshot: Any, reason: Any) -> None:
@@ -219,3 +219,8 @@ def test_a_token_does_not_survive_its_process() -> None:
             assert shop.openings[1].token == Secret("another")
 
     play(scene)
+
+
+def test_ax13_what_a_client_quotes_of_a_token_is_hidden() -> None:
+    assert Secret("abc").hidden_in("401 for abc, abc!") == f"401 for {HIDDEN}, {HIDDEN}!"
+    assert Secret("").hidden_in("401") == "401"
