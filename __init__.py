@@ -7,6 +7,7 @@ if __name__ != "greenroom":
 
 from .actors.errors import (
     AnswerNotExpected,
+    BadFrame,
     BadRole,
     CapacityError,
     ConfigError,
@@ -43,12 +44,14 @@ from .actors.errors import (
     SessionFull,
     SessionNotFound,
     SessionParked,
+    TooManyWatches,
     TurnBusy,
     TurnNotFound,
     TurnOverLimit,
     TurnQueueFull,
     VersionConflict,
     WouldDeadlock,
+    WrongPhase,
     WrongSession,
     WrongState,
 )
@@ -58,6 +61,7 @@ from .actors.session.answers import (
     HistoryPage,
     JoinReceipt,
     Member,
+    PhaseReceipt,
     Receipt,
     SessionInfo,
     SessionSnapshot,
@@ -66,24 +70,35 @@ from .actors.session.answers import (
 from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.backstage import EndReason
 from .actors.session.cursor import START
+from .actors.session.events import Exchange
+from .actors.session.frames import Frame, FrameReceipt, VisualSettings
 from .actors.session.items import Gap, Published
 from .actors.session.pipeline import Turn
 from .actors.session.resources import Opening
 from .actors.session.secret import Secret
 from .actors.session.settings import Settings
-from .actors.session.transcript import Message, RequestApproval, TextDelta, ToolCall, ToolResult
+from .actors.session.transcript import (
+    Message,
+    PhaseChange,
+    RequestApproval,
+    TextDelta,
+    ToolCall,
+    ToolResult,
+)
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
 from .supervisor.messages import DrainReport
 from .supervisor.replay import Replay
 from .supervisor.session import Session
 from .supervisor.subscription import Subscription
+from .supervisor.watch import FrameWatch
 
 __version__ = "0.1.0"
 
 __all__ = [
     "START",
     "AnswerNotExpected",
+    "BadFrame",
     "BadRole",
     "CancelReceipt",
     "CapacityError",
@@ -93,7 +108,11 @@ __all__ = [
     "DecideReceipt",
     "DrainReport",
     "EndReason",
+    "Exchange",
     "Fenced",
+    "Frame",
+    "FrameReceipt",
+    "FrameWatch",
     "Gap",
     "GreenroomError",
     "HistoryPage",
@@ -121,6 +140,8 @@ __all__ = [
     "OutcomeUnknown",
     "Overloaded",
     "PendingApproval",
+    "PhaseChange",
+    "PhaseReceipt",
     "Published",
     "Receipt",
     "Refused",
@@ -146,6 +167,7 @@ __all__ = [
     "Subscription",
     "TextDelta",
     "ThreadedRuntime",
+    "TooManyWatches",
     "ToolCall",
     "ToolResult",
     "Turn",
@@ -155,7 +177,9 @@ __all__ = [
     "TurnQueueFull",
     "TurnResult",
     "VersionConflict",
+    "VisualSettings",
     "WouldDeadlock",
+    "WrongPhase",
     "WrongSession",
     "WrongState",
 ]

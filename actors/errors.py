@@ -194,6 +194,31 @@ class InvalidCursor(InvalidInput):
         super().__init__("cursor", value, limit)
 
 
+class BadFrame(InvalidInput):
+    """The session never takes such a frame: its type, its size, or that its data is no such image.
+
+    Unlike other values it is checked by the session, whose settings say what it takes.
+    """
+
+    code = "bad_frame"
+
+
+class TooManyWatches(Refused):
+    """The open watches of the session hold so many frames that there is no room for this one.
+
+    Each counts with its buffer. Closing one makes room.
+    """
+
+    code = "too_many_watches"
+    retryable = True
+
+    def __init__(self, session: str, *, limit: int, in_use: int) -> None:
+        self.session, self.limit, self.in_use = session, limit, in_use
+        super().__init__(
+            f"the watches of session {session} may hold {in_use} of {limit} frames already"
+        )
+
+
 class WrongSession(Refused):
     """The cursor belongs to another session."""
 
@@ -336,6 +361,18 @@ class SessionEnded(WrongState):
 
     def __init__(self, session: str, allowed: tuple[str, ...]) -> None:
         super().__init__(session, "ended", allowed)
+
+
+class WrongPhase(Refused):
+    """A session in this phase cannot go to that one; `allowed` are those it can go to."""
+
+    code = "wrong_phase"
+
+    def __init__(self, session: str, phase: str, to: str, allowed: tuple[str, ...]) -> None:
+        self.session, self.phase, self.to, self.allowed = session, phase, to, allowed
+        super().__init__(
+            f"session {session} is {phase} and cannot be {to} next, but {' or '.join(allowed)}"
+        )
 
 
 class TurnBusy(Refused):

@@ -218,6 +218,7 @@ class Runtime:
             approval_expires_s=config.approval_expires_s,
             snapshot_bytes=config.snapshot_bytes,
             mailbox_capacity=config.mailbox_capacity,
+            min_frame_interval_ms=config.min_frame_interval_ms,
             tokens={},
         )
         if self._factory is not None or self._on_end is not None:

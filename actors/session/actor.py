@@ -22,7 +22,7 @@ from ..kernel.reply import Reply
 from .answers import answer
 from .approvals import is_decided, undecided
 from .backstage import EndReason
-from .commands import Command, Expire, Send, Suspend
+from .commands import Command, Expire, Greet, Send, Suspend
 from .desk import QUESTIONS, Desk
 from .events import (
     ApprovalDecided,
@@ -44,6 +44,7 @@ from .events import (
 )
 from .expiry import Expiry
 from .fold import apply, remember, save
+from .frames import Frame
 from .idempotency import done, first_answer
 from .lane import Lane
 from .leaving import Leaving, Phase
@@ -60,16 +61,20 @@ from .messages import (
     Present,
     ReportFailure,
     ResourcesSettled,
+    SetPhase,
     SetToken,
+    Touch,
 )
 from .outbox import Held, Outbox
 from .presence import Presences
 from .rules import decide
 from .rules.moment import Moment
+from .screen import SHOWN, Screen
 from .stage import Stage
 from .state import State
 from .turns import LateAnswer, RunGone, TakeSteering, TurnOutput
 from .upkeep import Upkeep
+from .voice import Voice
 from .wings import Wings
 
 COMMANDS: Final = frozenset(get_args(Command))
@@ -118,6 +123,7 @@ class SessionActor(Upkeep, Leaving):
         self._desk_made: Desk | None = None
         self._presences: Presences | None = None
         self._wings: Wings | None = None
+        self._screen: Screen | None = None
         self._on_settled: Callable[[], None] | None = None
         self._draining = False
 
@@ -200,7 +206,7 @@ class SessionActor(Upkeep, Leaving):
             if key is not None and (first := first_answer(state, key, command)) is not None:
                 self._outbox.put(Held(reply=reply, answer=first))
                 return
-            if type(command) is Send and stage.stream is None:
+            if stage.stream is None and type(command) in (Send, Greet):
                 raise NoPipeline(state.id)
             moment = self._moment()
             events = decide(state, command, moment)
@@ -212,6 +218,8 @@ class SessionActor(Upkeep, Leaving):
             self._outbox.put(Held(reply=reply, answer=refusal))
             return
         before, commit = state.revision, None
+        voice = self.voice
+        published = events if voice is None else voice.accompany(state, events)
         for event in events:
             apply(state, event, moment.at_ms)
         if self._lane is not None:
@@ -227,7 +235,7 @@ class SessionActor(Upkeep, Leaving):
             row = state.index_row(members=moved)
             commit = self._outbox.append(bodies, row, after=before)
         self._outbox.put(
-            Held(events, moment.at_ms, before, commit=commit, reply=reply, answer=told)
+            Held(published, moment.at_ms, before, commit=commit, reply=reply, answer=told)
         )
         self._outbox.snapshot_if_due(state)
 
@@ -287,12 +295,16 @@ class SessionActor(Upkeep, Leaving):
         if self._presences is not None:
             self._presences.forget(event.user)
             self._desk.presence.pop(event.user, None)
+        if self._screen is not None:
+            self._screen.expel(event.user)
 
     def _finish(self, _: SessionEnded) -> None:
         self._live.finish()
         self._stage.tokens.pop(self.state.id, None)
         if self._wings is not None:
             self.clear(EndReason.ENDED)
+        else:
+            self.close_watches()
 
     # --- turns ---
 
@@ -332,6 +344,20 @@ class SessionActor(Upkeep, Leaving):
             reply.set("stopped")
         else:
             self._lane.ask_stopped(mail.message.turn, reply)
+
+    # --- voice ---
+
+    voice: Voice | None = None  # of the class: a session that has no phase has none of its own
+
+    def use_voice(self) -> Voice:
+        """Made when a phase is first set, or somebody touches: most sessions have no use for it."""
+        if self.voice is None:
+            self.voice = self._desk.voice = Voice(self._stage, self._outbox)
+        return self.voice
+
+    def _on_voice(self, mail: Mail) -> None:
+        self.active_s = self._stage.clock.monotonic()
+        self.use_voice().take(self.state, mail)
 
     # --- approvals ---
 
@@ -378,6 +404,18 @@ class SessionActor(Upkeep, Leaving):
                 if change.user in self.state.participants:  # who is leaving is not shown after it
                     self.publish_only(change)
 
+    def _on_shown(self, mail: Mail) -> None:
+        """A source, a frame or a question about them: most sessions never have any."""
+        screen = self._screen
+        if screen is None:
+            screen = self._screen = Screen(self._stage, self._outbox, self.state)
+        if screen.handle(mail):
+            self.active_s = self._stage.clock.monotonic()
+
+    def look(self, ttl_s: float | None) -> tuple[Frame, ...]:
+        """The recent frames, for a pipeline; called from any thread."""
+        return () if self._screen is None else self._screen.latest(ttl_s)
+
     def _report_failure(self, mail: Mail) -> None:
         self.publish_only(mail.message.failure)
 
@@ -407,7 +445,10 @@ class SessionActor(Upkeep, Leaving):
         ResourcesSettled: Upkeep.on_resources,
         SetToken: Upkeep.set_token,
         Passivate: Leaving.passivate,
+        SetPhase: _on_voice,
+        Touch: _on_voice,
         ApprovalDue: _expire,
+        **dict.fromkeys(SHOWN, _on_shown),
     }
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
         TurnStarted: _begin_turn,

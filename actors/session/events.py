@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import msgspec
 
 from ..ports import UserId
+from .phases import Phase
 from .transcript import Message, ToolCall, ToolResult
 
 TurnStatus: TypeAlias = Literal["completed", "failed", "cancelled", "superseded", "lost"]
@@ -271,6 +272,17 @@ class PresenceChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="
     focus: str | None = None
 
 
+class PhaseChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="phase.changed"):
+    """The voice phase of the session. Ephemeral: a session that wakes begins at `init` again.
+
+    `turn` is the one that moved it, or was current, 0 for none. `user` has set it; None: a turn.
+    """
+
+    phase: Phase
+    turn: int
+    user: UserId | None = None
+
+
 class SessionReady(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="session.ready"):
     """The session's resources are open, and turns may start. Ephemeral: once per activation, and
     again when they had failed (spec A09)."""
@@ -294,6 +306,23 @@ class DeliveryFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="e
 
     user: UserId
     reason: str
+
+
+class VisualStarted(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="visual.started"):
+    """`user` shows `source`, in the place of any other. Ephemeral."""
+
+    source: str
+    user: UserId
+
+
+class VisualStopped(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="visual.stopped"):
+    """`source` is shown no more: `user` has stopped it, or left. Ephemeral.
+
+    `user` is empty if the session has left the stage: whoever wants to show on starts it again.
+    """
+
+    source: str
+    user: UserId
 
 
 Durable: TypeAlias = (
@@ -329,7 +358,15 @@ Durable: TypeAlias = (
 """Journaled with a revision, then published."""
 
 Ephemeral: TypeAlias = (
-    TextStreamed | PresenceChanged | TurnStopped | SessionReady | ResourcesFailed | DeliveryFailed
+    TextStreamed
+    | PresenceChanged
+    | PhaseChanged
+    | TurnStopped
+    | SessionReady
+    | ResourcesFailed
+    | DeliveryFailed
+    | VisualStarted
+    | VisualStopped
 )
 """Published only, in order with the durable ones."""
 
@@ -352,6 +389,8 @@ def turn_of(event: Event) -> int | None:
             return turn
         case TurnRolledBack(turn=turn):
             return turn
+        case PhaseChanged(turn=turn):
+            return turn or None
         case ApprovalRequested(turn=turn) | ApprovalDecided(turn=turn) | Compacted(turn=turn):
             return turn
         case MessagePosted(message=Message(turn=turn)) | ToolReturned(result=ToolResult(turn=turn)):

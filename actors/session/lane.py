@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol
 
 from ..errors import Refused, text_of
@@ -19,11 +19,14 @@ from .events import (
     TurnStarted,
     TurnStopped,
 )
+from .frames import Frame
+from .outputs import Kept
 from .pipeline import Turn
 from .stage import Stage
 from .state import State
-from .transcript import Message, RequestApproval
+from .transcript import Message, PhaseChange, RequestApproval
 from .turns import TurnOutput, TurnRun
+from .voice import Voice
 
 
 class Host(Protocol):
@@ -31,6 +34,11 @@ class Host(Protocol):
 
     state: State
     epoch: int
+    voice: Voice | None
+
+    def use_voice(self) -> Voice:
+        """The session's voice phase."""
+        ...
 
     def run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
         """Decide, journal, fold, and let out what follows when it is durable."""
@@ -38,6 +46,10 @@ class Host(Protocol):
 
     def publish_only(self, event: Ephemeral) -> None:
         """Publish what is not journaled, after all that was decided before it."""
+        ...
+
+    def look(self, ttl_s: float | None) -> tuple[Frame, ...]:
+        """The recent frames, for a pipeline; called from any thread."""
         ...
 
     @property
@@ -50,7 +62,7 @@ class Lane:
     """At most one run is heard; those that were stopped are waited for, for as long as they may.
 
     The next pipeline is invoked when the ones before it have stopped or are given up on, so that
-    two of a session never use its resources at once.
+    two of a session never use its resources at once; in the mode `omni`, at once (spec, barge-in).
     """
 
     __slots__ = ("_abandoned", "_host", "_mailbox", "_stage", "_stopping", "_waiting", "run")
@@ -92,11 +104,11 @@ class Lane:
             return
         if stage.stream is None:
             return
-        if self._stopping:
+        if self._stopping and host.state.settings.mode == "standard":
             self._waiting = event
             return
         stage.stats.turns_started += 1
-        turn = Turn(host.state, running, host.resources)
+        turn = Turn(host.state, running, host.look, host.resources)
         self.run = TurnRun(turn, stage.stream, self._mailbox, host.epoch, stage.clock, stage.limits)
 
     def hear(self, stamp: TurnOutput) -> None:
@@ -105,11 +117,16 @@ class Lane:
         if run is None or run.stamp != stamp:
             self._stage.stats.stale_outputs += 1
             return
+        outputs: Iterable[Kept] = run.take()
+        if host.voice is not None:
+            outputs = host.voice.heralded(host.state, outputs)
         try:
-            for output in run.take():
+            for output in outputs:
                 if isinstance(output, str):
                     run.say(output)
                     host.publish_only(TextStreamed(run.turn, output))
+                elif isinstance(output, PhaseChange):
+                    host.use_voice().change(host.state, run.turn, output.phase)
                 else:
                     host.run_command(Record(turn=run.turn, output=output), None)
             if isinstance(run.ended, RequestApproval):

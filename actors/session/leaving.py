@@ -36,6 +36,7 @@ from .messages import (
     Stayed,
 )
 from .outbox import Held, Outbox
+from .screen import Screen
 from .stage import Stage
 from .state import State
 from .turns import LateAnswer, RunGone, TakeSteering, TurnOutput
@@ -78,6 +79,7 @@ class Leaving(Actor):
     _outbox: Outbox
     _lane: Lane | None
     _desk_made: Desk | None
+    _screen: Screen | None
     _wings: Wings | None
     _on_settled: Callable[[], None] | None
     _draining: bool
@@ -135,6 +137,7 @@ class Leaving(Actor):
             return
 
         def part() -> None:
+            self._stop_showing()
             self.clear(reason)
             Parting(self.actor_inbox, wings, self, lambda: self._go_on(write_out))
 
@@ -170,7 +173,8 @@ class Leaving(Actor):
         wings, lane, backstage = self._wings, self._lane, self._stage.backstage
         if wings is None or backstage is None:
             return
-        known = wings.clear(reason, _at_once if lane is None else lane.on_stopped)
+        when_stopped = _at_once if lane is None else lane.on_stopped
+        known = wings.clear(reason, when_stopped, self.close_watches)
         if not durable or backstage.hook is None:
             wings.end_with(None)
         elif not known:
@@ -182,7 +186,17 @@ class Leaving(Actor):
         view = snapshot(self.state, ())
         return view.at(live.cursor_at(live.next_index), {} if desk is None else desk.presence)
 
+    def _stop_showing(self) -> None:
+        if self._screen is not None:
+            self._screen.stop()
+
+    def close_watches(self) -> None:
+        """Nothing more comes for those who watch what is shown."""
+        if self._screen is not None:
+            self._screen.close()
+
     def _write_out(self, *, force: bool) -> None:
+        self._stop_showing()
         self._outbox.snapshot(self.state)
         released = self._outbox.release()
         released.on_done(lambda _: self._depart_passivated(force=force))
@@ -226,6 +240,7 @@ class Leaving(Actor):
         if self._expiry is not None:
             self._expiry.stop()
         self.actor_inbox.detach()
+        self.close_watches()
         waiting = self._desk_made.take_waiting() if self._desk_made is not None else []
         wake_ms = approval.expires_ms if (approval := undecided(self.state)) else None
         if how is Departure.PASSIVATED:  # the mailbox is closed

@@ -12,8 +12,11 @@ from ..ports import SessionId, Sink, UserId
 from .commands import Command
 from .cursor import Cursor
 from .events import Cause, DeliveryFailed, PresenceChanged
+from .frames import Frame
+from .phases import Phase
 from .resources import Resources
 from .secret import Secret
+from .watch import FrameBuffer
 
 # --- questions to a session: answered from its state, and no activity ---
 
@@ -79,6 +82,42 @@ class Subscribe(msgspec.Struct, frozen=True):
     kinds: frozenset[type] | None = None
 
 
+class GetDialog(msgspec.Struct, frozen=True):
+    """Answered with the dialog context, for a participant."""
+
+    user: UserId
+
+
+class AwaitSettled(msgspec.Struct, frozen=True):
+    """Answered with True when no turn runs, or `turn` (None: the running one) has ended.
+
+    With False at monotonic time `until_s`; None: never.
+    """
+
+    until_s: float | None
+    turn: int | None = None
+
+
+# --- asked of a session: activity, and nothing that is journaled ---
+
+
+class SetPhase(msgspec.Struct, frozen=True):
+    """A participant moves the voice session to a phase; in the name of a turn, if that is current.
+
+    Answered with a `PhaseReceipt`.
+    """
+
+    user: UserId
+    phase: Phase
+    turn: int | None
+
+
+class Touch(msgspec.Struct, frozen=True):
+    """A participant is there. Answered with a `Receipt`."""
+
+    user: UserId
+
+
 class SetToken(msgspec.Struct, frozen=True):
     """The host renews the session's token. Answered with None; it is journaled nowhere."""
 
@@ -117,6 +156,43 @@ class ReportFailure(msgspec.Struct, frozen=True):
     """A subscriber's callback has failed for the first time."""
 
     failure: DeliveryFailed
+
+
+# --- what a session is shown: answered from what it holds, and never journaled ---
+
+
+class StartVisual(msgspec.Struct, frozen=True):
+    """Answered with whether `source` is another one than was shown before."""
+
+    user: UserId
+    source: str
+
+
+class StopVisual(msgspec.Struct, frozen=True):
+    """Answered with whether something is shown no more. An empty `source` is whichever it is."""
+
+    user: UserId
+    source: str
+
+
+class OfferFrame(msgspec.Struct, frozen=True):
+    """Answered with a `FrameReceipt`."""
+
+    user: UserId
+    frame: Frame
+
+
+class GetFrames(msgspec.Struct, frozen=True):
+    """Answered with the recent frames, oldest first. Without `ttl_s`, as the settings say."""
+
+    user: UserId
+    ttl_s: float | None
+
+
+class WatchFrames(msgspec.Struct, frozen=True):
+    """Fill `buffer` with each frame that is accepted from now on; answered when that begins."""
+
+    buffer: FrameBuffer
 
 
 # --- a command and its idempotency key ---

@@ -14,7 +14,9 @@ import msgspec
 
 from ..kernel.reply import Reply
 from ..ports import Pipeline, SessionId, UserId
-from .events import TurnKind
+from .dialog import exchanges
+from .events import Exchange, TurnKind
+from .frames import Frame
 from .state import PendingTurn, State
 from .transcript import Line, Message, RequestApproval, own
 from .values import copied
@@ -40,7 +42,13 @@ class Turn:
     pipeline of this activation runs any more.
     """
 
-    def __init__(self, state: State, running: PendingTurn, resources: Any = None) -> None:
+    def __init__(
+        self,
+        state: State,
+        running: PendingTurn,
+        look: Callable[[float | None], tuple[Frame, ...]] = lambda _: (),
+        resources: Any = None,
+    ) -> None:
         self.session_id: SessionId = state.id
         self.id: int = running.turn
         self.attempt: int = running.attempt
@@ -53,12 +61,14 @@ class Turn:
         # makes a new list: up to there, this one is frozen and need not be copied.
         self._lines = state.history
         self._end = start_of(state.history, running.turn)
+        self._dialog, self._outcomes = state.dialog, state.outcomes
         self.inputs: tuple[Message, ...] = tuple(inputs_of(state.history, running.turn))
         self.input: Message = _input(self.inputs, running)
         # After a barge-in, text must say which answer it belongs to (spec, barge-in).
         self.keyed_only: bool = bool(running.answer_key and state.aborted)
         self._cut: bool = state.settings.cut_undelivered
         self._steer: Callable[[], Reply[tuple[Message, ...]]] | None = None
+        self._look = look
         self.decisions: dict[str, bool] | None = None
         self.saved: Any = None
         self.progress: tuple[Line, ...] = ()
@@ -69,6 +79,14 @@ class Turn:
 
     def __repr__(self) -> str:
         return f"<Turn {self.id} of session {self.session_id}>"
+
+    @cached_property
+    def dialog(self) -> tuple[Exchange, ...]:
+        """The dialog context: as it was set, or else the pairs in `history` that the session
+        remembers (those of its last 32 turns that completed)."""
+        if self._dialog is not None:
+            return tuple(self._dialog)
+        return exchanges(self._lines[: self._end], self._outcomes)
 
     @cached_property
     def history(self) -> Sequence[Line]:
@@ -92,6 +110,14 @@ class Turn:
         none: Reply[tuple[Message, ...]] = Reply()
         none.set(())
         return none
+
+    def frames(self, ttl_s: float | None = None) -> tuple[Frame, ...]:
+        """What the session is shown just now, oldest first: frames that are at most `ttl_s` old.
+
+        Without `ttl_s`, as its settings say. It may be asked again while the turn runs, from any
+        thread. Empty if nothing is shown, or nothing any more.
+        """
+        return self._look(ttl_s)
 
     def bind(self, steer: Callable[[], Reply[tuple[Message, ...]]]) -> None:
         """Say whom to ask for steering: done once, by the run."""

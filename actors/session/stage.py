@@ -33,7 +33,9 @@ class Stats(msgspec.Struct):
     crashed: int = 0
     restarted: int = 0
     parked: int = 0
-
+    frames: int = 0
+    frames_refused: int = 0
+    frames_dropped: int = 0
     resources_failed: int = 0
     resources_not_closed: int = 0
     hooks_failed: int = 0
@@ -50,6 +52,7 @@ class Stage(msgspec.Struct, kw_only=True):
     `snapshot_bytes`: a snapshot follows when the events since the last one exceed it, and exceed
     that snapshot's own size, so writing snapshots costs a constant share.
     `approval_expires_s`: how long people may take to decide, if the request does not say.
+    No session accepts frames at a shorter interval than `min_frame_interval_ms`.
     `tokens` are those of sessions that were given one; `backstage` is None if there is nothing to
     open and nobody to tell.
     """
@@ -65,6 +68,7 @@ class Stage(msgspec.Struct, kw_only=True):
     approval_expires_s: float
     snapshot_bytes: int
     mailbox_capacity: int
+    min_frame_interval_ms: int
     tokens: dict[SessionId, Secret]
     backstage: Backstage | None = None
 

@@ -44,6 +44,7 @@ class Wings:
         self._reason: EndReason | None = None
         self._final: Reply[SessionSnapshot | None] = Reply()
         self._stopped = self._ordered = self._called = False
+        self._close_watches: Callable[[], None] = _nothing
         self._hook: asyncio.Task[None] | None = None
 
     # --- resources ---
@@ -79,8 +80,13 @@ class Wings:
 
     # --- the end ---
 
-    def clear(self, reason: EndReason, when_stopped: Callable[[Callable[[], None]], None]) -> bool:
-        """Close the resources when the pipeline has stopped, then call the hook (spec V31).
+    def clear(
+        self,
+        reason: EndReason,
+        when_stopped: Callable[[Callable[[], None]], None],
+        close_watches: Callable[[], None],
+    ) -> bool:
+        """Close watches and resources when the pipeline has stopped, then call the hook (V31, VX9).
 
         `when_stopped` calls what it is given when it has, or is given up on. Returns whether this
         was begun before.
@@ -88,6 +94,7 @@ class Wings:
         if self._reason is not None:
             return True
         self._reason = reason
+        self._close_watches = close_watches
         self._backstage.leaving.add(self)
         when_stopped(self._on_stopped)
         return False
@@ -101,7 +108,7 @@ class Wings:
         """Wait no longer for the pipeline and the resources."""
         self._on_stopped()
         if not self._ordered:
-            self._close(lambda: None)
+            self._close(_nothing)
         if self.resources is not None:
             self.resources.give_up("the runtime has stopped")
 
@@ -117,6 +124,7 @@ class Wings:
     def _on_stopped(self) -> None:
         if not self._stopped:
             self._stopped = True
+            self._close_watches()
             self._backstage.enter(self._close)
 
     def _close(self, leave: Callable[[], None]) -> None:
@@ -192,3 +200,7 @@ class Wings:
         if backstage.hooks.get(self.session) is self.cleared:
             del backstage.hooks[self.session]
         backstage.left(self)
+
+
+def _nothing() -> None:
+    pass

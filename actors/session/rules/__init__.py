@@ -18,6 +18,7 @@ from ..commands import (
     End,
     Expire,
     FinishTurn,
+    Greet,
     HandBack,
     Interrupt,
     Join,
@@ -30,6 +31,7 @@ from ..commands import (
     Recover,
     Resume,
     Send,
+    SetDialog,
     Start,
     Steer,
     Suspend,
@@ -38,7 +40,7 @@ from ..commands import (
 )
 from ..events import Durable
 from ..state import State
-from . import approvals, rooms, shared, turns
+from . import approvals, rooms, shared, turns, voice
 from .moment import Moment
 
 
@@ -55,6 +57,10 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return turns.finish(state, command, moment)
         case Interrupt():
             return turns.interrupt(state, command, moment)
+        case Greet():
+            return voice.greet(state, command, moment)
+        case SetDialog():
+            return voice.set_dialog(state, command)
         case Suspend():
             return approvals.suspend(state, command, moment)
         case Decide():
