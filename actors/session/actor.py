@@ -40,6 +40,7 @@ from .events import (
     TurnEnded,
     TurnQueued,
     TurnStarted,
+    TurnSteered,
     encode_entry,
 )
 from .expiry import Expiry
@@ -288,6 +289,11 @@ class SessionActor(Upkeep, Leaving):
         if self._desk_made is not None:
             self._desk_made.end_turn(self.state, event.turn)
 
+    def _end_steering(self, event: TurnSteered) -> None:
+        """Who waits for the turn waits for the one that was handed its message."""
+        if self._desk_made is not None:
+            self._desk_made.end_turn(self.state, event.turn)
+
     def _note_presence(self, event: PresenceChanged) -> None:
         self._desk.presence[event.user] = event
 
@@ -453,6 +459,7 @@ class SessionActor(Upkeep, Leaving):
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
         TurnStarted: _begin_turn,
         TurnEnded: _end_turn,
+        TurnSteered: _end_steering,
         ApprovalRequested: _watch_approval,
         ApprovalDecided: _on_decision,
         Left: _forget_presence,
