@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ..actors.errors import ConfigError
+from ..actors.errors import ConfigError, InvalidInput
+from ..actors.session import values
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,6 +60,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     snapshot_bytes: int = 64 * 1024
     """Events written since the last snapshot before the next one, at least."""
 
+    ended_retention_s: float = 7 * 24 * 3600.0
+    """An ended session that nobody touches for longer is deleted; infinite: never."""
+
+    dev_user: str | None = None
+    """For development only: a user without a limit of its own, who may see every session of the
+    registry. None: no user id means anything."""
+
     def __post_init__(self) -> None:
         for field in ("max_sessions", "max_sessions_per_user", "mailbox_capacity", "live_events"):
             self._require(field, getattr(self, field) >= 1, "at least 1")
@@ -69,6 +78,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             self._require(
                 field, 0 <= getattr(self, field) < float("inf"), "finite and not negative"
             )
+        self._require("ended_retention_s", self.ended_retention_s > 0, "greater than 0")
+        dev = self.dev_user
+        self._require("dev_user", dev is None or _is_name(dev), "a user id")
         self._require("max_restarts", self.max_restarts >= 0, "at least 0")
         limit = f"at least restart_delay_s ({self.restart_delay_s})"
         self._require(
@@ -89,7 +101,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         given: dict[str, Any] = {}
         for field, value in settings.items():
             kind: Any = cls.__annotations__[field]
-            wanted = {"int": int, "float": float}[kind]
+            wanted = {"int": int, "float": float, "str | None": str}[kind]
             try:
                 given[field] = msgspec.convert(value, wanted, strict=strict)
             except msgspec.ValidationError as error:
@@ -120,3 +132,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             if prefix + field.upper() in environ
         }
         return cls.of(given, strict=False)
+
+
+def _is_name(value: str) -> bool:
+    with suppress(InvalidInput):
+        return bool(values.name(value, "dev_user"))
+    return False

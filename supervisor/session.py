@@ -5,10 +5,10 @@ from __future__ import annotations
 from .handles.people import People
 from .handles.reading import Reading
 from .handles.sharing import Sharing
-from .handles.talk import Talk
+from .handles.submissions import Submissions
 
 
-class Session(People, Talk, Sharing, Reading):
+class Session(People, Submissions, Sharing, Reading):
     """A session, wherever it is just now: on stage, or passivated and woken by the next call.
 
     Every method queues its command at once, from any thread, and returns a `Reply`: `await` it

@@ -19,6 +19,7 @@ from ..actors.errors import (
     RuntimeClosed,
     SessionClosed,
     SessionExists,
+    SessionNotFound,
     SessionParked,
     text_of,
 )
@@ -27,18 +28,22 @@ from ..actors.kernel.mailbox import Mail, Mailbox
 from ..actors.kernel.reply import Reply
 from ..actors.ports import NewSession, SessionId, Timer, UserId
 from ..actors.session.actor import SessionActor
-from ..actors.session.messages import Departed, Departure, Mode, Passivate, Stayed
+from ..actors.session.events import Cause
+from ..actors.session.messages import Departed, Departure, Ended, Mode, Passivate, Stayed
 from ..actors.session.stage import Stage
 from .activation import claim
 from .capacity import Ledger, Scope, Slot
 from .config import Config
 from .directory import Directory
 from .drain import Draining
+from .expiry import Expiry
+from .farewells import Farewells, tell
 from .idle import IdleQueue
 from .logs import LiveLogs
 from .messages import (
     Create,
     Drain,
+    Evict,
     NotOpened,
     Opened,
     Reopen,
@@ -88,7 +93,12 @@ class SupervisorActor(Actor):
     ) -> None:
         super().__init__(mailbox=mailbox)
         self.ledger = Ledger(
-            max_sessions=config.max_sessions, max_sessions_per_user=config.max_sessions_per_user
+            max_sessions=config.max_sessions,
+            max_sessions_per_user=config.max_sessions_per_user,
+            exempt=config.dev_user,
+        )
+        self.expiry = Expiry(
+            stage.clock, stage.journal, self.ledger, retention_s=config.ended_retention_s
         )
         self.parked: dict[SessionId, SessionParked] = {}
         self._stage = stage
@@ -96,6 +106,7 @@ class SupervisorActor(Actor):
         self._directory = directory
         self._config = config
         self._idle = IdleQueue(config.idle_s)
+        self._farewells = Farewells()
         self._places: dict[SessionId, Place] = {}
         self._line: deque[Mail] = deque()  # for a slot that a passivation will free
         self._opening: set[asyncio.Task[Opened | NotOpened]] = set()
@@ -193,7 +204,9 @@ class SupervisorActor(Actor):
         if self._drain is not None:
             self._not_admitted(mail, RuntimeClosed("draining"))
             return
-        if not self.ledger.assign(session, state.owner):
+        if state.lifecycle == "ended":
+            self.ledger.disown(session)  # it may have crashed at its end
+        elif not self.ledger.assign(session, state.owner):
             self._not_admitted(mail, self._capacity_error("per_user", state.owner))
             return
         stage = self._stage
@@ -260,10 +273,25 @@ class SupervisorActor(Actor):
         self._ask_to_leave(session, Mode.IF_IDLE)
         return True
 
-    def _ask_to_leave(self, session: SessionId, mode: Mode) -> None:
+    def _ask_to_leave(self, session: SessionId, mode: Mode, cause: Cause = "evicted") -> None:
         if self.ledger.slot(session) is Slot.RESIDENT:
             self.ledger.move(session, Slot.PASSIVATING)
-        self._places[session].box.signal(Passivate(mode))
+        self._places[session].box.signal(Passivate(mode, cause))
+
+    def _evict(self, mail: Mail) -> None:
+        """Have one session leave. Whether it is idle it knows best itself."""
+        session, force = mail.message.session, mail.message.force
+        place = self._places.get(session)
+        if place is None or place.actor is None:
+            tell(mail, False)
+            return
+        self._farewells.expect(mail)
+        if self._drain is None:
+            self._idle.remove(session)
+            self._ask_to_leave(session, Mode.FORCE if force else Mode.IF_IDLE)
+
+    def _ended(self, mail: Mail) -> None:
+        self.ledger.disown(mail.message.session)
 
     def _may_leave(self, session: SessionId) -> bool:
         actor = self._places[session].actor
@@ -277,6 +305,7 @@ class SupervisorActor(Actor):
         session = mail.message.session
         if self.ledger.slot(session) is not Slot.PASSIVATING or self._drain is not None:
             return  # an order that outlived the activation it was meant for
+        self._farewells.stayed(session)
         self.ledger.move(session, Slot.RESIDENT)
         self._watch(session, self._stage.clock.monotonic())
         self._serve_line()
@@ -286,7 +315,10 @@ class SupervisorActor(Actor):
         place = self._places[session]
         place.actor = None
         self._idle.remove(session)
-        if how is Departure.PASSIVATED:
+        self._farewells.departed(session, how)
+        if how is Departure.DELETED:
+            self._close_place(session, SessionNotFound(session))
+        elif how is Departure.PASSIVATED:
             self._stage.stats.passivated += 1
             self._close_place(session, SessionClosed(session))
         elif how is Departure.FENCED or self._drain is not None:
@@ -397,6 +429,7 @@ class SupervisorActor(Actor):
             return
         if self._timer is not None:
             self._timer.cancel()
+        self.expiry.stop()
         self._drain = Draining(mail, self._places)
         while self._line:
             self._refuse(self._line.popleft(), RuntimeClosed("draining"))
@@ -423,7 +456,7 @@ class SupervisorActor(Actor):
                 continue
             if place.actor.state.running is not None:
                 drain.handed_back.append(session)
-            self._ask_to_leave(session, Mode.FORCE)
+            self._ask_to_leave(session, Mode.FORCE, "drain")
         self._after(LAST_WAIT_S, TimeUp(last=True))
 
     def _after(self, delay_s: float, message: TimeUp) -> None:
@@ -439,6 +472,8 @@ class SupervisorActor(Actor):
         Opened: _opened,
         NotOpened: _not_opened,
         Stayed: _stayed,
+        Evict: _evict,
+        Ended: _ended,
         Departed: _departed,
         Reopen: _reopen,
         Sweep: _sweep,

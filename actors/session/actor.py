@@ -29,6 +29,7 @@ from ..kernel.reply import Reply
 from .answers import answer
 from .commands import Command, FinishTurn, Record, Recover, Send
 from .desk import QUESTIONS, Desk
+from .ending import Erasure, begin_grace, end_grace, erase
 from .events import (
     Done,
     Durable,
@@ -39,6 +40,7 @@ from .events import (
     Left,
     MessagePosted,
     PresenceChanged,
+    SessionClosing,
     SessionEnded,
     TextStreamed,
     TurnEnded,
@@ -52,7 +54,10 @@ from .messages import (
     Committed,
     Departed,
     Departure,
+    Ended,
+    Erase,
     FlushPresence,
+    GraceOver,
     Keyed,
     Mode,
     Passivate,
@@ -101,6 +106,8 @@ class SessionActor(Actor):
     is durable (promise P7).
     """
 
+    erasure: Erasure | None = None
+
     def __init__(
         self,
         mailbox: Mailbox,
@@ -134,6 +141,11 @@ class SessionActor(Actor):
         return self.phase is Phase.LIVE and not busy
 
     @property
+    def leaving(self) -> bool:
+        """Whether it takes no more commands, but is not gone yet."""
+        return self.phase is Phase.LEAVING
+
+    @property
     def _holds_turns(self) -> bool:
         """Whether no turn may start: the session is leaving, or there is nothing to run it."""
         return self._draining or self._stage.stream is None
@@ -151,7 +163,8 @@ class SessionActor(Actor):
             live.expel(user)
         if self.state.lifecycle == "ended":
             live.finish()
-        if self.state.running is not None or self.state.queued:
+        state = self.state
+        if state.running is not None or state.queued or state.closing is not None:
             self._run_command(Recover(attempts=self._stage.turn_attempts), None)
 
     def handle(self, mail: Mail) -> None:
@@ -277,6 +290,7 @@ class SessionActor(Actor):
 
     def _finish_log(self, _: SessionEnded) -> None:
         self._live.finish()
+        self._stage.supervisor.signal(Ended(self.state.id))
 
     # --- turns ---
 
@@ -353,7 +367,9 @@ class SessionActor(Actor):
         if mode is Mode.DRAIN:
             self._draining = True
         elif mode is Mode.FORCE or self.idle:
-            self._leave(lambda: self._write_out(force=mode is Mode.FORCE))
+            # Mail that waits is for the next activation, unless the runtime stops.
+            force = mode is Mode.FORCE and self._draining
+            self._leave(lambda: self._write_out(force=force))
         else:
             self._stage.supervisor.signal(Stayed(self.state.id))
 
@@ -419,6 +435,8 @@ class SessionActor(Actor):
         box.detach()
         for mail in self._desk_made.take_waiting() if self._desk_made is not None else ():
             self._hand_over(mail)
+        if self.erasure is not None:
+            self.erasure.give_up(OutcomeUnknown(self.state.id, why=error))
         self._stage.supervisor.signal(Departed(self.state.id, how, error))
 
     def _hand_over(self, mail: Mail) -> None:
@@ -444,12 +462,15 @@ class SessionActor(Actor):
         FlushPresence: _flush_presence,
         ReportFailure: _report_failure,
         Passivate: _passivate,
+        Erase: erase,
+        GraceOver: end_grace,
     }
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
         TurnStarted: _begin_turn,
         TurnEnded: _end_turn,
         Left: _forget_presence,
         PresenceChanged: _note_presence,
+        SessionClosing: begin_grace,
         SessionEnded: _finish_log,
     }
 

@@ -7,9 +7,9 @@ from enum import Enum, auto
 import msgspec
 
 from ..ports import SessionId, Sink, UserId
-from .commands import Command
+from .commands import Command, Delete
 from .cursor import Cursor
-from .events import DeliveryFailed, PresenceChanged
+from .events import Cause, DeliveryFailed, PresenceChanged
 
 # --- questions to a session: answered from its state, and no activity ---
 
@@ -109,9 +109,25 @@ class Mode(Enum):
 
 
 class Passivate(msgspec.Struct, frozen=True):
-    """Leave the stage; nothing is lost by it."""
+    """Leave the stage; nothing is lost by it. `cause`: why a running turn is stopped, if one is."""
 
     mode: Mode = Mode.IF_IDLE
+    cause: Cause = "evicted"
+
+
+class Erase(msgspec.Struct, frozen=True):
+    """End the session, hide it for good and leave the stage.
+
+    Answered with True when that is durable; refused as the command is.
+    """
+
+    command: Delete
+
+
+class GraceOver(msgspec.Struct, frozen=True):
+    """The time that a closing session's running turn had is over. `epoch` tells old ones."""
+
+    epoch: int
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -138,6 +154,9 @@ class Departure(Enum):
     FENCED = auto()
     """Another owner has claimed it."""
 
+    DELETED = auto()
+    """Ended and hidden for good: nobody will find it again."""
+
 
 class Departed(msgspec.Struct, frozen=True):
     """The session's actor is gone from its mailbox."""
@@ -145,6 +164,12 @@ class Departed(msgspec.Struct, frozen=True):
     session: SessionId
     how: Departure
     error: str = ""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """The session has ended, durably; it leaves the stage when it is idle, like any other."""
+
+    session: SessionId
 
 
 class Stayed(msgspec.Struct, frozen=True):

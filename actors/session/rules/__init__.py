@@ -12,7 +12,10 @@ from ..commands import (
     Act,
     AddMemory,
     Approve,
+    Close,
     Command,
+    Conclude,
+    Delete,
     Deny,
     End,
     FinishTurn,
@@ -31,7 +34,7 @@ from ..commands import (
 )
 from ..events import Durable
 from ..state import State
-from . import rooms, shared, turns
+from . import ending, rooms, shared, turns
 from .moment import Moment
 
 
@@ -74,6 +77,14 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return rooms.resume(state, command, moment)
         case End():
             return rooms.end(state, command, moment)
+        case Close():
+            return ending.close(state, command, moment)
+        case Conclude():
+            return ending.conclude(state, moment)
+        case Delete():
+            return ending.delete(state, command, moment)
+        case Recover() if state.closing is not None:
+            return ending.recover_closing(state, moment)
         case Recover():
             return turns.recover(state, command, moment)
         case _:

@@ -164,7 +164,7 @@ def recover(state: State, command: Recover, moment: Moment) -> tuple[Durable, ..
 def next_turn(state: State, moment: Moment) -> tuple[Durable, ...]:
     """What follows the end of a turn: the start of the next one, or the end of the session."""
     if state.closing is not None:
-        return (*_cancel_waiting(state, "ended", "ended"), SessionEnded(by=state.closing))
+        return (*cancel_waiting(state, "ended", "ended"), SessionEnded(by=state.closing))
     return start_next(state, moment)
 
 
@@ -200,10 +200,11 @@ def cancel_all(
     """The end of the running turn and of every queued one."""
     running = state.running is not None
     ended = end_running(state, "cancelled", moment, reason=reason, cause=cause) if running else ()
-    return (*ended, *_cancel_waiting(state, reason, cause))
+    return (*ended, *cancel_waiting(state, reason, cause))
 
 
-def _cancel_waiting(state: State, reason: str, cause: Cause) -> tuple[Durable, ...]:
+def cancel_waiting(state: State, reason: str, cause: Cause) -> tuple[Durable, ...]:
+    """The end of every queued turn."""
     return tuple(
         TurnEnded(turn=turn.turn, status="cancelled", reason=reason, cause=cause)
         for turn in state.queued
