@@ -6,6 +6,7 @@ if __name__ != "greenroom":
     raise ImportError(f"this is the package greenroom, imported as {__name__}: install it first")
 
 from .actors.errors import (
+    AnswerNotExpected,
     BadRole,
     CapacityError,
     ConfigError,
@@ -43,6 +44,7 @@ from .actors.errors import (
     SessionParked,
     TurnBusy,
     TurnNotFound,
+    TurnOverLimit,
     TurnQueueFull,
     VersionConflict,
     WouldDeadlock,
@@ -76,6 +78,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "START",
+    "AnswerNotExpected",
     "BadRole",
     "CancelReceipt",
     "CapacityError",
@@ -136,6 +139,7 @@ __all__ = [
     "Turn",
     "TurnBusy",
     "TurnNotFound",
+    "TurnOverLimit",
     "TurnQueueFull",
     "TurnResult",
     "VersionConflict",

@@ -370,6 +370,26 @@ class TurnNotFound(Refused):
         super().__init__(f"session {session} has no turn {turn}")
 
 
+class TurnOverLimit(GreenroomError):
+    """A turn took more of something than it may. It ends the turn as failed, as its reason."""
+
+    code = "turn_limit"
+
+    def __init__(self, what: str, limit: float) -> None:
+        self.what, self.limit = what, limit
+        super().__init__(f"the turn took more than {limit:,} {what}")
+
+
+class AnswerNotExpected(Refused):
+    """No turn that was interrupted waits for a late answer with this key: nothing was placed."""
+
+    code = "not_expected"
+
+    def __init__(self, session: str, key: str) -> None:
+        self.session, self.key = session, key
+        super().__init__(f"no interrupted turn of session {session} waits for the answer {key!r}")
+
+
 class NoPipeline(Refused):
     """The runtime was started without a pipeline, so a session can run no turn."""
 

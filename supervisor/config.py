@@ -12,6 +12,7 @@ import msgspec
 
 from ..actors.errors import ConfigError, InvalidInput
 from ..actors.session import values
+from ..actors.session.turns import TurnLimits
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +55,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     turn_attempts: int = 1
     """How often in all a turn is run that a crash interrupts. 1: it is lost, and says so."""
 
+    turn_timeout_s: float = 3600.0
+    """How long a turn may take in all, and ..."""
+
+    turn_silence_s: float = 600.0
+    """... without an output."""
+
+    turn_max_outputs: int = 2_000_000
+    """Outputs of one turn, and ..."""
+
+    turn_max_bytes: int = 8 << 20
+    """... their bytes: at most 8 MiB, so that a journal can take each one."""
+
+    pipeline_grace_s: float = 3.0
+    """How long a pipeline may take to stop when its turn was ended, before it is given up on."""
+
     stop_budget_s: float = 5.0
     """How long stopping waits for running turns before it hands them back."""
 
@@ -70,11 +86,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         for field in ("max_sessions", "max_sessions_per_user", "mailbox_capacity", "live_events"):
             self._require(field, getattr(self, field) >= 1, "at least 1")
-        for field in ("turn_attempts", "snapshot_bytes"):
+        for field in ("turn_attempts", "snapshot_bytes", "turn_max_outputs", "turn_max_bytes"):
             self._require(field, getattr(self, field) >= 1, "at least 1")
-        for field in ("idle_s", "live_age_s", "restart_window_s"):
+        most = TurnLimits().bytes
+        self._require("turn_max_bytes", self.turn_max_bytes <= most, f"at most {most}")
+        times = ("idle_s", "live_age_s", "restart_window_s", "turn_timeout_s", "turn_silence_s")
+        for field in times:
             self._require(field, 0 < getattr(self, field) < float("inf"), "positive and finite")
-        for field in ("restart_delay_s", "max_restart_delay_s", "stop_budget_s"):
+        for field in (
+            "restart_delay_s",
+            "max_restart_delay_s",
+            "stop_budget_s",
+            "pipeline_grace_s",
+        ):
             self._require(
                 field, 0 <= getattr(self, field) < float("inf"), "finite and not negative"
             )
@@ -85,6 +109,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         limit = f"at least restart_delay_s ({self.restart_delay_s})"
         self._require(
             "max_restart_delay_s", self.max_restart_delay_s >= self.restart_delay_s, limit
+        )
+
+    @property
+    def turn_limits(self) -> TurnLimits:
+        """What a turn may take."""
+        return TurnLimits(
+            wall_s=self.turn_timeout_s,
+            silence_s=self.turn_silence_s,
+            outputs=self.turn_max_outputs,
+            bytes=self.turn_max_bytes,
+            grace_s=self.pipeline_grace_s,
         )
 
     def _require(self, field: str, holds: bool, limit: str) -> None:

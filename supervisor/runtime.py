@@ -232,6 +232,7 @@ class Runtime(Registry):
             supervisor=self._mailbox,
             stream=self._stream,
             stats=self.stats,
+            limits=config.turn_limits,
             turn_attempts=config.turn_attempts,
             snapshot_bytes=config.snapshot_bytes,
             mailbox_capacity=config.mailbox_capacity,

@@ -273,9 +273,10 @@ class SupervisorActor(Actor):
         self._ask_to_leave(session, Mode.IF_IDLE)
         return True
 
-    def _ask_to_leave(self, session: SessionId, mode: Mode, cause: Cause = "evicted") -> None:
+    def _ask_to_leave(self, session: SessionId, mode: Mode) -> None:
         if self.ledger.slot(session) is Slot.RESIDENT:
             self.ledger.move(session, Slot.PASSIVATING)
+        cause: Cause = "evicted" if self._drain is None else "drain"
         self._places[session].box.signal(Passivate(mode, cause))
 
     def _evict(self, mail: Mail) -> None:
@@ -456,7 +457,7 @@ class SupervisorActor(Actor):
                 continue
             if place.actor.state.running is not None:
                 drain.handed_back.append(session)
-            self._ask_to_leave(session, Mode.FORCE, "drain")
+            self._ask_to_leave(session, Mode.FORCE)
         self._after(LAST_WAIT_S, TimeUp(last=True))
 
     def _after(self, delay_s: float, message: TimeUp) -> None:

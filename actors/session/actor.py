@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum, auto
-from typing import Any, ClassVar, Final, Literal, get_args
+from typing import Any, ClassVar, Final, get_args
 
 import msgspec
 import structlog
@@ -27,7 +27,7 @@ from ..kernel.actor import Actor
 from ..kernel.mailbox import Mail, Mailbox
 from ..kernel.reply import Reply
 from .answers import answer
-from .commands import Command, FinishTurn, Record, Recover, Send
+from .commands import Command, HandBack, Recover, Send
 from .desk import QUESTIONS, Desk
 from .ending import Erasure, begin_grace, end_grace, erase
 from .events import (
@@ -38,20 +38,21 @@ from .events import (
     Event,
     Joined,
     Left,
-    MessagePosted,
     PresenceChanged,
     SessionClosing,
     SessionEnded,
-    TextStreamed,
     TurnEnded,
     TurnStarted,
     encode_entry,
 )
 from .fold import apply, remember
 from .idempotency import done, first_answer
+from .lane import Lane
 from .live import LiveLog
 from .messages import (
+    AwaitStopped,
     Committed,
+    Delivered,
     Departed,
     Departure,
     Ended,
@@ -66,13 +67,12 @@ from .messages import (
     Stayed,
 )
 from .outbox import Held, Outbox
-from .pipeline import Turn
 from .presence import Presences
 from .rules import decide
 from .rules.moment import Moment
 from .stage import Stage
 from .state import State
-from .turns import TurnOutput, TurnRun
+from .turns import LateAnswer, RunGone, TakeSteering, TurnOutput
 
 COMMANDS: Final = frozenset(get_args(Command))
 
@@ -126,7 +126,7 @@ class SessionActor(Actor):
         self._stage = stage
         self._live = live
         self._outbox = Outbox(stage, live, mailbox, epoch, self._on_event, unsnapped)
-        self._run: TurnRun | None = None
+        self._lane: Lane | None = None
         self._desk_made: Desk | None = None
         self._presences: Presences | None = None
         self._on_settled: Callable[[], None] | None = None
@@ -138,7 +138,8 @@ class SessionActor(Actor):
         state = self.state
         queued = state.queued and state.lifecycle == "active" and not self._holds_turns
         busy = state.running or queued or self._outbox or self.actor_inbox.depth
-        return self.phase is Phase.LIVE and not busy
+        stopping = self._lane is not None and self._lane.stopping
+        return self.phase is Phase.LIVE and not (busy or stopping)
 
     @property
     def leaving(self) -> bool:
@@ -165,17 +166,17 @@ class SessionActor(Actor):
             live.finish()
         state = self.state
         if state.running is not None or state.queued or state.closing is not None:
-            self._run_command(Recover(attempts=self._stage.turn_attempts), None)
+            self.run_command(Recover(attempts=self._stage.turn_attempts), None)
 
     def handle(self, mail: Mail) -> None:
         message = mail.message
         kind = type(message)
         if kind in COMMANDS:
             self.active_s = self._stage.clock.monotonic()
-            self._run_command(message, mail.reply_to)
+            self.run_command(message, mail.reply_to)
         elif kind is Keyed:
             self.active_s = self._stage.clock.monotonic()
-            self._run_command(message.command, mail.reply_to, message.key)
+            self.run_command(message.command, mail.reply_to, message.key)
         elif kind in QUESTIONS:
             self._desk.ask(self.state, mail)
         elif kind is TurnOutput:
@@ -191,7 +192,7 @@ class SessionActor(Actor):
 
     # --- commands ---
 
-    def _run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
+    def run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
         """Decide, journal, fold, and let out what follows when it is durable."""
         stage, state = self._stage, self.state
         stage.stats.commands += 1
@@ -201,7 +202,7 @@ class SessionActor(Actor):
                 return
             if type(command) is Send and stage.stream is None:
                 raise NoPipeline(state.id)
-            moment = Moment(stage.clock.now_ms(), self._said(), self._holds_turns)
+            moment = self._moment()
             events = decide(state, command, moment)
             bodies = _encode(events, moment.at_ms)
         except Refused as refusal:
@@ -213,7 +214,8 @@ class SessionActor(Actor):
         before, commit = state.revision, None
         for event in events:
             apply(state, event, moment.at_ms)
-        self._fence(events)
+        if self._lane is not None:
+            self._lane.fence(events)
         told = answer(state, command, events)
         if events:
             if key is not None:
@@ -232,18 +234,11 @@ class SessionActor(Actor):
         remember(self.state, record, at_ms)
         return encode_entry(Entry(at_ms, event, record))
 
-    def _fence(self, events: Sequence[Durable]) -> None:
-        """Text that became a message is said; a run whose turn has ended is not heard any more."""
-        run = self._run
-        if run is None:
-            return
-        for event in events:
-            if type(event) is MessagePosted and event.message.turn == run.turn:
-                run.said.clear()
-            elif type(event) is TurnEnded and event.turn == run.turn:
-                if run.ended is None:
-                    run.cancel()
-                self._run = None
+    def _moment(self) -> Moment:
+        now_ms, lane = self._stage.clock.now_ms(), self._lane
+        if lane is None:
+            return Moment(now_ms, (), self._holds_turns)
+        return Moment(now_ms, lane.said, self._holds_turns, lane.delivered)
 
     def _on_committed(self, message: Committed) -> None:
         if message.epoch != self.epoch:
@@ -263,16 +258,12 @@ class SessionActor(Actor):
             effect(self, event)
 
     def _begin_turn(self, event: TurnStarted) -> None:
-        """Invoke the pipeline, unless the turn was ended before its start was durable."""
-        running = self.state.running
-        stage = self._stage
-        if running is None or (running.turn, running.attempt) != (event.turn, event.attempt):
-            return
-        if stage.stream is None or self.phase is not Phase.LIVE:
-            return
-        self.active_s = stage.clock.monotonic()
-        stage.stats.turns_started += 1
-        self._run = TurnRun(Turn(self.state, running), stage.stream, self.actor_inbox, self.epoch)
+        """Have the pipeline invoked."""
+        if self.phase is Phase.LIVE:
+            self.active_s = self._stage.clock.monotonic()
+            if self._lane is None:
+                self._lane = Lane(self, self._stage, self.actor_inbox)
+            self._lane.begin(event)
 
     def _end_turn(self, event: TurnEnded) -> None:
         self.active_s = self._stage.clock.monotonic()
@@ -294,28 +285,42 @@ class SessionActor(Actor):
 
     # --- turns ---
 
-    def _on_output(self, stamp: TurnOutput) -> None:
-        """Publish and record what the running turn has yielded, then its end."""
-        run = self._run
-        if run is None or run.stamp != stamp or self.phase is not Phase.LIVE:
-            self._stage.stats.stale_outputs += 1
-            return
-        try:
-            for output in run.take():
-                if isinstance(output, str):
-                    run.said.append(output)
-                    self._publish_only(TextStreamed(run.turn, output))
-                else:
-                    self._run_command(Record(turn=run.turn, output=output), None)
-        except Refused as refusal:
-            self._finish(run.turn, "failed", text_of(refusal))
-            return
-        if run.ended is not None:
-            status, reason = run.ended
-            self._finish(run.turn, status, reason)
+    def _said(self) -> Sequence[str]:
+        """What the running turn has said and is in no message yet."""
+        return () if self._lane is None else self._lane.said
 
-    def _finish(self, turn: int, status: Literal["completed", "failed"], reason: str) -> None:
-        self._run_command(FinishTurn(turn=turn, status=status, reason=reason), None)
+    def _on_output(self, stamp: TurnOutput) -> None:
+        if self._lane is not None and self.phase is Phase.LIVE:
+            self._lane.hear(stamp)
+        else:
+            self._stage.stats.stale_outputs += 1
+
+    def _on_gone(self, mail: Mail) -> None:
+        if self._lane is not None:
+            self._lane.gone(mail.message.stamp)
+
+    def _steer(self, mail: Mail) -> None:
+        reply: Any = mail.reply_to
+        if self._lane is not None and self.phase is Phase.LIVE:
+            self._lane.steer(mail.message.stamp, reply)
+        else:
+            reply.set(())
+
+    def _on_late_answer(self, mail: Mail) -> None:
+        if self._lane is not None and self.phase is Phase.LIVE:
+            self._lane.place_late(mail.message.answer)
+
+    def _on_delivered(self, mail: Mail) -> None:
+        seen = mail.message
+        if self._lane is not None and seen.user in self.state.participants:
+            self._lane.deliver(seen.turn, seen.chars)
+
+    def _await_stopped(self, mail: Mail) -> None:
+        reply: Any = mail.reply_to
+        if self._lane is None:
+            reply.set("stopped")
+        else:
+            self._lane.ask_stopped(mail.message.turn, reply)
 
     # --- questions and presence ---
 
@@ -328,10 +333,6 @@ class SessionActor(Actor):
             self._desk_made = desk
         return desk
 
-    def _said(self) -> Sequence[str]:
-        """What the running turn has said and is in no message yet."""
-        return self._run.said if self._run is not None else ()
-
     def _on_presence(self, mail: Mail) -> None:
         presence = mail.message.presence
         if presence.user not in self.state.participants:
@@ -339,7 +340,7 @@ class SessionActor(Actor):
         if self._presences is None:
             self._presences = Presences(self._stage.clock, self._ask_to_flush)
         for change in self._presences.change(presence):
-            self._publish_only(change)
+            self.publish_only(change)
 
     def _ask_to_flush(self) -> None:
         self.actor_inbox.signal(FlushPresence())
@@ -348,12 +349,12 @@ class SessionActor(Actor):
         if self._presences is not None:
             for change in self._presences.flush():
                 if change.user in self.state.participants:  # who is leaving is not shown after it
-                    self._publish_only(change)
+                    self.publish_only(change)
 
     def _report_failure(self, mail: Mail) -> None:
-        self._publish_only(mail.message.failure)
+        self.publish_only(mail.message.failure)
 
-    def _publish_only(self, event: Ephemeral) -> None:
+    def publish_only(self, event: Ephemeral) -> None:
         """Publish what is not journaled, after all that was decided before it."""
         self._outbox.put(Held((event,), self._stage.clock.now_ms(), self.state.revision))
 
@@ -367,6 +368,7 @@ class SessionActor(Actor):
         if mode is Mode.DRAIN:
             self._draining = True
         elif mode is Mode.FORCE or self.idle:
+            self.run_command(HandBack(cause=mail.message.cause), None)
             # Mail that waits is for the next activation, unless the runtime stops.
             force = mode is Mode.FORCE and self._draining
             self._leave(lambda: self._write_out(force=force))
@@ -382,9 +384,8 @@ class SessionActor(Actor):
         """Take no more commands; go on when the outbox is empty."""
         self.phase = Phase.LEAVING
         self.actor_inbox.suspend()
-        if self._run is not None:
-            self._run.cancel()
-            self._run = None
+        if self._lane is not None:
+            self._lane.stop()
         self._on_settled = when_settled
         if self._outbox:  # a failure while letting out may have used up the last notice of a commit
             self.actor_inbox.signal(Committed(self.epoch))
@@ -461,6 +462,11 @@ class SessionActor(Actor):
         Present: _on_presence,
         FlushPresence: _flush_presence,
         ReportFailure: _report_failure,
+        RunGone: _on_gone,
+        TakeSteering: _steer,
+        LateAnswer: _on_late_answer,
+        Delivered: _on_delivered,
+        AwaitStopped: _await_stopped,
         Passivate: _passivate,
         Erase: erase,
         GraceOver: end_grace,

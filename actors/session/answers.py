@@ -8,15 +8,26 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from ..ports import SessionId, UserId
-from .commands import Command, Interrupt, Join, Send
+from .commands import Command, Interrupt, Join, Send, Steer
 from .cursor import Cursor
-from .events import Cause, Durable, MessagePosted, PresenceChanged, TurnEnded, TurnStatus
+from .events import (
+    Cause,
+    Durable,
+    MessagePosted,
+    PresenceChanged,
+    TurnEnded,
+    TurnStatus,
+    TurnSteered,
+)
 from .items import Published
 from .retention import retained
 from .state import Lifecycle, Outcome, Participant, State
 from .transcript import Line, Message, own
 from .values import copied
-from .view import outputs_of
+from .view import inputs_of, outputs_of
+
+StopFact: TypeAlias = Literal["stopped", "abandoned"]
+"""What became of the pipeline of a turn that was ended from outside."""
 
 WaitsFor: TypeAlias = Literal["turn", "approval", "resume", "pipeline"]
 
@@ -62,7 +73,10 @@ class CancelReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="ca
 
 
 Answer: TypeAlias = Receipt | JoinReceipt | TurnTicket | CancelReceipt
-"""What a command is answered with."""
+"""What a command of people is answered with."""
+
+Told: TypeAlias = Answer | tuple[Message, ...]
+"""... or one of a pipeline."""
 
 encode_answer = msgspec.msgpack.Encoder().encode
 decode_answer = msgspec.msgpack.Decoder(Answer).decode
@@ -160,11 +174,14 @@ class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
         return [user for user, seen in self.seen.items() if seen >= event.revision]
 
 
-def answer(state: State, command: Command, events: Sequence[Durable]) -> Answer:
+def answer(state: State, command: Command, events: Sequence[Durable]) -> Told:
     """The answer to `command`, which caused `events`, already folded into `state`."""
     match command:
         case Send():
             return _ticket(state, events)
+        case Steer(turn=turn):
+            handed = sum(event.messages for event in events if isinstance(event, TurnSteered))
+            return tuple(inputs_of(state.history, turn)[-handed:] if handed else ())
         case Interrupt(turn=turn):
             return _cancel_receipt(state, turn, events)
         case Join(user=user):

@@ -171,6 +171,24 @@ class FinishTurn(msgspec.Struct, frozen=True, kw_only=True, tag="finish_turn"):
     cause: Cause | None = None
 
 
+class Steer(msgspec.Struct, frozen=True, kw_only=True, tag="steer"):
+    """The running turn's pipeline takes the messages that are to steer it."""
+
+    turn: int
+
+
+class PlaceAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="place_answer"):
+    """The answer of an interrupted turn has come late, and is placed in its own turn."""
+
+    answer: Message
+
+
+class HandBack(msgspec.Struct, frozen=True, kw_only=True, tag="hand_back"):
+    """The session leaves now: its running turn is left to the next activation."""
+
+    cause: Cause
+
+
 class Recover(msgspec.Struct, frozen=True, kw_only=True, tag="recover"):
     """Given by a new activation: a turn that began in an older one is lost.
 
@@ -190,6 +208,9 @@ Command: TypeAlias = (
     | Record
     | FinishTurn
     | Interrupt
+    | Steer
+    | PlaceAnswer
+    | HandBack
     | Join
     | Leave
     | Approve

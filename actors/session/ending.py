@@ -34,7 +34,7 @@ def begin_grace(actor: SessionActor, event: SessionClosing) -> None:
 def end_grace(actor: SessionActor, mail: Mail) -> None:
     """End the session, if it has not ended by itself."""
     if mail.message.epoch == actor.epoch and actor.state.closing is not None:
-        actor._run_command(Conclude(), None)
+        actor.run_command(Conclude(), None)
 
 
 def erase(actor: SessionActor, mail: Mail) -> None:
@@ -44,7 +44,7 @@ def erase(actor: SessionActor, mail: Mail) -> None:
     """
     ended: Reply[object] = Reply()
     ended.on_done(lambda _: _hide(actor, mail, ended.error))
-    actor._run_command(mail.message.command, ended)
+    actor.run_command(mail.message.command, ended)
 
 
 def _hide(actor: SessionActor, mail: Mail, error: BaseException | None) -> None:

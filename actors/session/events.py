@@ -151,11 +151,15 @@ class TurnStarted(
     answer_key: str = ""
 
 
-class TurnSteered(msgspec.Struct, frozen=True, kw_only=True, tag="turn.steered"):
-    """The message of the waiting `turn` was handed to the running turn `into`."""
+class TurnSteered(
+    msgspec.Struct, frozen=True, kw_only=True, tag="turn.steered", omit_defaults=True
+):
+    """The message of the waiting `turn` was handed to the running turn `into`; or several, of
+    those that were merged."""
 
     turn: int
     into: int
+    messages: int = 1
 
 
 class TurnHandedBack(msgspec.Struct, frozen=True, kw_only=True, tag="turn.handed_back"):

@@ -7,7 +7,7 @@ from hashlib import blake2b
 import msgspec
 
 from ..errors import IdempotencyConflict
-from .answers import Answer, decode_answer, encode_answer
+from .answers import Answer, Told, decode_answer, encode_answer
 from .commands import Command
 from .events import Done
 from .state import State
@@ -36,6 +36,6 @@ def first_answer(state: State, key: str, command: Command) -> Answer | None:
     return answer
 
 
-def done(key: str, command: Command, answer: Answer) -> Done:
+def done(key: str, command: Command, answer: Told) -> Done:
     """What is kept of a command that was done under `key`."""
     return Done(key, digest(command), encode_answer(answer))

@@ -20,6 +20,12 @@ class AwaitTurn(msgspec.Struct, frozen=True):
     turn: int
 
 
+class AwaitStopped(msgspec.Struct, frozen=True):
+    """Answered with `stopped` or `abandoned` when the pipeline of the ended turn has, or is."""
+
+    turn: int
+
+
 class GetInfo(msgspec.Struct, frozen=True):
     """Answered with `SessionInfo`."""
 
@@ -76,6 +82,14 @@ class FlushPresence(msgspec.Struct, frozen=True):
     """The window in which presences are gathered is over."""
 
 
+class Delivered(msgspec.Struct, frozen=True):
+    """A reader has seen the first `chars` characters of the running turn's answer."""
+
+    user: UserId
+    turn: int
+    chars: int
+
+
 class ReportFailure(msgspec.Struct, frozen=True):
     """A subscriber's callback has failed for the first time."""
 
@@ -109,7 +123,7 @@ class Mode(Enum):
 
 
 class Passivate(msgspec.Struct, frozen=True):
-    """Leave the stage; nothing is lost by it. `cause`: why a running turn is stopped, if one is."""
+    """Leave the stage; nothing is lost by it. `cause`: of a running turn that is stopped."""
 
     mode: Mode = Mode.IF_IDLE
     cause: Cause = "evicted"

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from ..kernel.reply import Reply
 from ..ports import Pipeline, SessionId, UserId
 from .events import TurnKind
 from .state import PendingTurn, State
@@ -29,7 +30,8 @@ class Turn:
     copy of the session's shared context.
 
     `kind` is `answer`, or `greeting` or `compaction`: then `input` is what was asked for, and it
-    is in nobody's transcript. `answer_key` is the key that the sender has given to the answer.
+    is in nobody's transcript. `answer_key` is the key that the sender has given to the answer; if
+    it is `keyed_only`, text without that key is dropped, as an earlier answer was interrupted.
 
     When the turn goes on after an approval, `decisions` are those on its calls, by their ids,
     `saved` is what was saved with the request, and `progress` what the turn has in the transcript.
@@ -49,6 +51,10 @@ class Turn:
         self._end = start_of(state.history, running.turn)
         self.inputs: tuple[Message, ...] = tuple(inputs_of(state.history, running.turn))
         self.input: Message = _input(self.inputs, running)
+        # After a barge-in, text must say which answer it belongs to (spec, barge-in).
+        self.keyed_only: bool = bool(running.answer_key and state.aborted)
+        self._cut: bool = state.settings.cut_undelivered
+        self._steer: Callable[[], Reply[tuple[Message, ...]]] | None = None
         self.decisions: dict[str, bool] | None = None
         self.saved: Any = None
         self.progress: tuple[Line, ...] = ()
@@ -62,8 +68,36 @@ class Turn:
 
     @cached_property
     def history(self) -> Sequence[Line]:
-        """The transcript before `input`, oldest first: messages, tool calls and their results."""
-        return tuple(map(own, self._lines[: self._end]))
+        """The transcript before `input`, oldest first: messages, tool calls and their results.
+
+        With `cut_undelivered`, an answer that was interrupted ends where its readers have come to.
+        """
+        lines = map(own, self._lines[: self._end])
+        return tuple(map(_delivered, lines) if self._cut else lines)
+
+    def steering(self) -> Reply[tuple[Message, ...]]:
+        """The messages sent to steer this turn (policy `steer`) that it has not had yet.
+
+        Ask at a safe point, as between two calls of a model: `await` it, or `get()` it in a thread.
+        Whoever is handed a message here has it to himself, durably: it is part of this turn's
+        transcript now. Those that nobody asks for are the next turns. Empty while a tool call is
+        open, as nothing may stand between a call and its result, and when the turn has ended.
+        """
+        if self._steer is not None:
+            return self._steer()
+        none: Reply[tuple[Message, ...]] = Reply()
+        none.set(())
+        return none
+
+    def bind(self, steer: Callable[[], Reply[tuple[Message, ...]]]) -> None:
+        """Say whom to ask for steering: done once, by the run."""
+        self._steer = steer
+
+
+def _delivered(line: Line) -> Line:
+    if isinstance(line, Message) and line.interrupted and line.delivered is not None:
+        return msgspec.structs.replace(line, text=line.text[: line.delivered])
+    return line
 
 
 def _input(inputs: Sequence[Message], running: PendingTurn) -> Message:
@@ -125,7 +159,11 @@ class _Threaded:
                 loop.call_soon_threadsafe(settle, outcome)
 
         threading.Thread(target=run, name=f"turn {turn.session_id}/{turn.id}", daemon=True).start()
-        result, error = await done
+        try:
+            result, error = await asyncio.shield(done)
+        except asyncio.CancelledError:
+            await done  # a thread cannot be stopped: it has until the run is given up on
+            raise
         if error is not None:
             raise error
         async with aclosing(_each(result)) as outputs:

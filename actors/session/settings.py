@@ -42,6 +42,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     policy: Policy = "enqueue"
     """How a message meets a running turn, unless it says so itself."""
 
+    cut_undelivered: bool = False
+    """Whether pipelines see of an interrupted answer only what its readers say they have seen."""
+
     policies: dict[str, list[Policy]] = {}
     """The policies that a role may choose; a role that is not named may choose any."""
 
@@ -57,7 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         for field in ("max_queued_turns", "key_ttl_ms"):
             self._require_int(field, 0)
         # What has another type is written as such, and would not be read back.
-        for field in ("allow_join", "require_approval", "record_session"):
+        for field in ("allow_join", "require_approval", "record_session", "cut_undelivered"):
             if type(getattr(self, field)) is not bool:
                 raise ConfigError(field, getattr(self, field), "True or False")
         check_roles(self.roles)

@@ -8,6 +8,7 @@ from ..kernel.dispatcher import Dispatcher
 from ..kernel.mailbox import Mailbox
 from ..ports import Clock, Journal, SessionId
 from .pipeline import Stream
+from .turns import TurnLimits
 
 
 class Stats(msgspec.Struct):
@@ -20,6 +21,7 @@ class Stats(msgspec.Struct):
     turns_started: int = 0
     turns_ended: dict[str, int] = {}
     stale_outputs: int = 0
+    abandoned_pipelines: int = 0
     activated: int = 0
     passivated: int = 0
     crashed: int = 0
@@ -45,6 +47,7 @@ class Stage(msgspec.Struct, kw_only=True):
     supervisor: Mailbox
     stream: Stream | None
     stats: Stats
+    limits: TurnLimits
     turn_attempts: int
     snapshot_bytes: int
     mailbox_capacity: int

@@ -1,27 +1,42 @@
-"""The running turn: one task that drives a pipeline from start to close."""
+"""One attempt of one turn: a task that drives a pipeline from start to close."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal
 
 import msgspec
 import structlog
+from pykka._envelope import Envelope
 
-from ..errors import InvalidInput, text_of
+from ..errors import MailboxClosed, TurnOverLimit, text_of
 from ..kernel.mailbox import Mailbox
+from ..kernel.reply import Reply
+from ..ports import Clock, Timer
+from .events import Cause
+from .outputs import Kept, check_output, size_of
 from .pipeline import Stream, Turn
-from .transcript import Message, TextDelta, ToolCall, ToolResult
-from .values import plain, text
+from .transcript import Message, TextDelta
 
 WINDOW: Final = 64
 """Outputs a pipeline may be ahead of its session: past that it waits."""
 
-Kept: TypeAlias = str | Message | ToolCall | ToolResult
-
 log = structlog.get_logger()
+
+
+class TurnLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a turn may take: seconds in all, seconds without an output, outputs, bytes of them.
+
+    `grace_s`: how long a pipeline that is stopped may take to stop.
+    """
+
+    wall_s: float = 3600.0
+    silence_s: float = 600.0
+    outputs: int = 2_000_000
+    bytes: int = 8 << 20
+    grace_s: float = 3.0
 
 
 class TurnOutput(msgspec.Struct, frozen=True):
@@ -35,6 +50,24 @@ class TurnOutput(msgspec.Struct, frozen=True):
     attempt: int
 
 
+class RunGone(msgspec.Struct, frozen=True):
+    """A run that was stopped is done, or is given up on."""
+
+    stamp: TurnOutput
+
+
+class TakeSteering(msgspec.Struct, frozen=True):
+    """A pipeline asks for the messages that are to steer it."""
+
+    stamp: TurnOutput
+
+
+class LateAnswer(msgspec.Struct, frozen=True):
+    """A pipeline that was stopped has the whole answer nevertheless, and its key."""
+
+    answer: Message
+
+
 class TurnRun:
     """One attempt of one turn.
 
@@ -42,34 +75,88 @@ class TurnRun:
     is something to take. A pipeline that yields faster than its session takes waits for it, so
     the mailbox stays short and other sessions get their share of the loop.
 
-    `said` is the text that has been published but is in no event yet. `ended` is how the pipeline
-    ended, None while it runs.
+    `said` is the text that has been published but is in no event yet, `before` counts the
+    characters that are, and `delivered` those that readers say they have seen of both. `ended` is
+    how the pipeline ended, None while it runs, and `cause` why, if a limit ended it. `how` is what
+    became of a run that was stopped, None until that is known.
     """
 
-    def __init__(self, turn: Turn, stream: Stream, mailbox: Mailbox, epoch: int) -> None:
+    def __init__(
+        self,
+        turn: Turn,
+        stream: Stream,
+        mailbox: Mailbox,
+        epoch: int,
+        clock: Clock,
+        limits: TurnLimits,
+    ) -> None:
         self.turn = turn.id
         self.stamp = TurnOutput(epoch, turn.id, turn.attempt)
         self.said: list[str] = []
+        self.before = 0
+        self.delivered: int | None = None
         self.ended: tuple[Literal["completed", "failed"], str] | None = None
+        self.cause: Cause | None = None
+        self.how: Literal["stopped", "abandoned"] | None = None
+        self.askers: list[Reply[Any]] = []
         self._mailbox = mailbox
+        self._clock = clock
+        self._limits = limits
+        self._key = turn.answer_key
+        self._keyed_only = turn.keyed_only
         self._outputs: list[Kept] = []
+        self._outputs_left, self._bytes_left = limits.outputs, limits.bytes
         self._room: asyncio.Future[None] | None = None
         self._signalled = False
         self._cancelled = False
+        self._closing = False
+        self._began_s = self._heard_s = clock.monotonic()
+        turn.bind(self._ask_for_steering)
+        self._timer: Timer = self._watch()
         self._task = asyncio.get_running_loop().create_task(self._drive(turn, stream))
 
     def take(self) -> list[Kept]:
         """What the pipeline has yielded since the last call; lets it go on."""
         outputs, self._outputs = self._outputs, []
         self._signalled = False
+        self._heard_s = self._clock.monotonic()
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
         return outputs
 
-    def cancel(self) -> None:
-        """Stop the pipeline. Whatever it does about it, nobody listens any more."""
+    @property
+    def done(self) -> bool:
+        """Whether the task has ended, or is given up on."""
+        return self.how is not None or self._task.done()
+
+    def stop(self) -> None:
+        """Stop the pipeline. Whatever it does about it, nobody listens any more: the fence.
+
+        Unless it is done already, `RunGone` is sent when it is, or when the grace period is over.
+        One that is closing by itself is left to it.
+        """
         self._cancelled = True
-        self._task.cancel()
+        self._timer.cancel()
+        if self._task.done():
+            return
+        if not self._closing:
+            self._task.cancel()
+        self._task.add_done_callback(lambda _: self._gone("stopped"))
+        grace_s = self._limits.grace_s
+        self._timer = self._clock.call_later(grace_s, lambda: self._gone("abandoned"))
+
+    def _gone(self, how: Literal["stopped", "abandoned"]) -> None:
+        if self.how is not None:
+            return
+        self.how = how
+        self._timer.cancel()
+        if how == "abandoned":
+            self._task.cancel()  # once more, for one that waits for a thread
+            with suppress(BaseException):
+                log.warning("pipeline_abandoned", turn=self.turn, session=self._mailbox.name)
+        for reply in self.askers:
+            reply.set(how)
+        self._mailbox.signal(RunGone(self.stamp))
 
     async def _drive(self, turn: Turn, stream: Stream) -> None:
         outputs: AsyncIterator[Any] | None = None
@@ -77,57 +164,100 @@ class TurnRun:
             outputs = stream(turn)
             async for output in outputs:
                 if self._cancelled:
+                    self._hear_late(output)
                     break
                 self._keep(output)
                 if len(self._outputs) >= WINDOW:
                     await self._wait_for_room()
-            self.ended = ("completed", "")
+            self._end("completed", "")
         except BaseException as error:  # whatever it is, it ends this turn only (promise P17)
-            self.ended = ("failed", text_of(error))
+            self._end("failed", text_of(error))
             if not self._cancelled:
                 with suppress(BaseException):  # a log that fails must not keep the turn from ending
                     log.info("turn_failed", turn=self.turn, session=turn.session_id, exc_info=error)
+        self._closing = True
         self._signal()
         await _close(outputs)
 
+    def _end(self, status: Literal["completed", "failed"], reason: str) -> None:
+        if self.ended is None:
+            self.ended = (status, reason)
+
     def _keep(self, output: Any) -> None:
         kept = check_output(output)
-        if kept != "":
-            self._outputs.append(kept)
-            self._signal()
+        if kept == "" or not self._is_meant(output):
+            return
+        self._outputs_left -= 1
+        self._bytes_left -= size_of(kept)
+        if self._outputs_left < 0:
+            raise TurnOverLimit("outputs", self._limits.outputs)
+        if self._bytes_left < 0:
+            raise TurnOverLimit("bytes of output", self._limits.bytes)
+        self._outputs.append(kept)
+        self._signal()
+
+    def _is_meant(self, output: Any) -> bool:
+        """Whether text belongs to this turn: what bears another key does not, and after a barge-in
+        what bears none (spec, barge-in). A whole message may belong to an older turn."""
+        kind = type(output)
+        if kind is str:
+            return not self._keyed_only
+        if kind is TextDelta and output.key:
+            return bool(output.key == self._key)
+        if kind is Message and output.key:
+            return True
+        return not self._keyed_only or kind not in (TextDelta, Message)
+
+    def _hear_late(self, output: Any) -> None:
+        """The whole answer, if it bears a key, is placed in its own turn though it comes late."""
+        if type(output) is Message and output.key:
+            answer = check_output(output)
+            assert isinstance(answer, Message)
+            self._mailbox.signal(LateAnswer(answer))
+
+    def _ask_for_steering(self) -> Reply[tuple[Message, ...]]:
+        reply: Reply[tuple[Message, ...]] = Reply(self._mailbox.dispatcher)
+        try:
+            self._mailbox.put_system(Envelope(TakeSteering(self.stamp), reply))
+        except MailboxClosed:
+            reply.set(())
+        return reply
+
+    def _watch(self) -> Timer:
+        """Look again when the run may first have taken longer than it may."""
+        limits = self._limits
+        due_s = min(self._began_s + limits.wall_s, self._heard_s + limits.silence_s)
+        delay_s = max(due_s - self._clock.monotonic(), 0.0)
+        return self._clock.call_later(delay_s, self._look)
+
+    def _look(self) -> None:
+        if self.ended is not None:
+            return
+        limits, now = self._limits, self._clock.monotonic()
+        waits = self._room is not None and not self._room.done()  # then it is not the silent one
+        if now - self._began_s >= limits.wall_s:
+            self._time_out(TurnOverLimit("seconds", limits.wall_s))
+        elif now - self._heard_s >= limits.silence_s and not waits:
+            self._time_out(TurnOverLimit("seconds of silence", limits.silence_s))
+        else:
+            if waits:
+                self._heard_s = now
+            self._timer = self._watch()
+
+    def _time_out(self, error: TurnOverLimit) -> None:
+        self._end("failed", text_of(error))
+        self.cause = "timeout"
+        self._signal()
 
     def _signal(self) -> None:
         if not self._signalled:
             self._signalled = True
+            self._heard_s = self._clock.monotonic()
             self._mailbox.signal(self.stamp)
 
     async def _wait_for_room(self) -> None:
         self._room = asyncio.get_running_loop().create_future()
         await self._room
-
-
-def check_output(output: Any) -> Kept:
-    """A pipeline's output with its free-form values copied. Raises InvalidInput."""
-    match output:
-        case str():
-            return text(output, "text")
-        case TextDelta(text=piece):
-            return text(piece, "text")
-        case Message(text=whole):
-            text(whole, "message text")
-            return output
-        case ToolCall(name=tool, arguments=arguments, id=call):
-            if type(arguments) is not dict:
-                raise InvalidInput("arguments", type(arguments).__name__, "a dict")
-            copied = plain(arguments, "arguments")
-            return ToolCall(name=text(tool, "tool name"), arguments=copied, id=text(call, "id"))
-        case ToolResult(value=value, id=call, failed=failed):
-            if type(failed) is not bool:
-                raise InvalidInput("failed", failed, "True or False")
-            return ToolResult(value=plain(value, "value"), id=text(call, "id"), failed=failed)
-        case _:
-            limit = "a str, TextDelta, ToolCall, ToolResult or Message"
-            raise InvalidInput("pipeline output", type(output).__name__, limit)
 
 
 async def _close(outputs: AsyncIterator[Any] | None) -> None:

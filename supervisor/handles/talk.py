@@ -8,10 +8,11 @@ from ...actors.errors import InvalidInput
 from ...actors.kernel.reply import Reply
 from ...actors.ports import Policy, UserId
 from ...actors.session import values
-from ...actors.session.answers import CancelReceipt, Receipt, TurnResult, TurnTicket
-from ...actors.session.commands import Interrupt, Post, Send
-from ...actors.session.messages import AwaitTurn
+from ...actors.session.answers import CancelReceipt, Receipt, StopFact, TurnResult, TurnTicket
+from ...actors.session.commands import Interrupt, PlaceAnswer, Post, Send
+from ...actors.session.messages import AwaitStopped, AwaitTurn, Delivered
 from ...actors.session.settings import POLICIES
+from ...actors.session.transcript import Message
 from .base import Handle
 
 
@@ -70,6 +71,36 @@ class Talk(Handle):
             raise InvalidInput("turn", turn, "a turn's number, from 1")
         return self._ask(Interrupt(user=values.name(user, "user"), turn=turn))
 
+    def stopped(self, turn: int) -> Reply[StopFact]:
+        """Whether the pipeline of an ended turn has stopped, when that is known.
+
+        `abandoned`: it has ignored its cancellation for longer than `pipeline_grace_s`, or waits in
+        a thread that cannot be stopped. Nobody hears what it still does. Told by the activation
+        that ran it: for a turn of an older one the answer is `stopped`.
+        """
+        return self._ask(AwaitStopped(turn))
+
+    def delivered(self, user: UserId, turn: int, chars: int) -> None:
+        """Say that `user` has seen, or heard, the first `chars` characters of a running answer.
+
+        If the turn is interrupted, its message keeps how much the furthest reader had seen; with
+        `cut_undelivered` later turns see no more of it. Ignored of somebody who is no participant,
+        or for a turn that does not run. No activity, and not journaled before an interruption.
+        """
+        if type(chars) is not int or not 0 <= chars < 2**63:
+            raise InvalidInput("chars", chars, "a number of characters, from 0")
+        self._runtime.tell_resident(self.id, Delivered(values.name(user, "user"), turn, chars))
+
+    def late_answer(self, key: str, text: str, *, at_ms: int = 0) -> Reply[Receipt]:
+        """Place the answer that an interrupted turn did not come to give, in that turn.
+
+        For programs whose model goes on after a barge-in: `key` is the `answer_key` that the turn
+        was sent with. Once for each turn, also after a restart. Refused: AnswerNotExpected.
+        """
+        key = values.name(key, "key")
+        answer = Message(text=values.text(text, "text"), key=key, at_ms=at_ms)
+        return self._ask(PlaceAnswer(answer=answer))
+
     def result(self, turn: int) -> Reply[TurnResult]:
         """How a turn ended, when it has. Refused: TurnNotFound (also if it ended long ago)."""
         return self._ask(AwaitTurn(turn))
@@ -96,6 +127,10 @@ class Turn:
     def result(self) -> Reply[TurnResult]:
         """How the turn ended, when it has. A turn that failed is a result, not an exception."""
         return self._session.result(self.id)
+
+    def stopped(self) -> Reply[StopFact]:
+        """Whether its pipeline has stopped after the turn was ended, when that is known."""
+        return self._session.stopped(self.id)
 
     def cancel(self) -> Reply[CancelReceipt]:
         """Cancel it in the name of its sender, running or queued."""

@@ -76,7 +76,7 @@ def test_p11_a_session_with_a_running_turn_stays_on_stage() -> None:
             session = await runtime.create(user="ann", id="s")
             turn = await session.send("ann", "think")
 
-            await clock.advance(600.0)
+            await clock.advance(500.0)
 
             assert runtime.resident == 1
             script.cue("s", 1, "done", None)

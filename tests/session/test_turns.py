@@ -11,15 +11,16 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from session.cast import PLAIN, TEXT, do, room
-from theatre import play, settle
+from theatre import ManualClock, play, settle
 
 from greenroom.actors.errors import InvalidInput
 from greenroom.actors.session.commands import Send
 from greenroom.actors.session.events import Entry, ToolCalled, ToolReturned, decode_entry
 from greenroom.actors.session.events import encode_entry as encoded
+from greenroom.actors.session.outputs import check_output
 from greenroom.actors.session.pipeline import Turn, as_stream
 from greenroom.actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
-from greenroom.actors.session.turns import WINDOW, TurnOutput, TurnRun, check_output
+from greenroom.actors.session.turns import WINDOW, RunGone, TurnLimits, TurnOutput, TurnRun
 
 
 class Box:
@@ -43,7 +44,8 @@ def turn() -> Turn:
 def run(pipeline: Callable[[Turn], Any]) -> tuple[TurnRun, Box]:
     """A turn that has just been started; `settle` lets it run."""
     box = Box()
-    return TurnRun(turn(), as_stream(pipeline), box, epoch=7), box  # type: ignore[arg-type]
+    clock, limits = ManualClock(), TurnLimits()
+    return TurnRun(turn(), as_stream(pipeline), box, 7, clock, limits), box  # type: ignore[arg-type]
 
 
 async def say(*outputs: Any) -> AsyncIterator[Any]:
@@ -277,7 +279,7 @@ def test_a_cancelled_pipeline_is_closed_in_its_own_task() -> None:
 
         started, _ = run(pipeline)
         await settle()
-        started.cancel()
+        started.stop()
         await settle()
 
         assert closed == [started._task]
@@ -291,11 +293,11 @@ def test_a_pipeline_cancelled_before_it_began_never_runs() -> None:
         called = []
         started, box = run(lambda turn: called.append(turn))
 
-        started.cancel()
+        started.stop()
         await settle()
 
-        assert (called, box.signals) == ([], [])
-        assert started._task.done()
+        assert (called, box.signals) == ([], [RunGone(started.stamp)])
+        assert (started.done, started.how) == (True, "stopped")
 
     play(scene)
 
@@ -315,7 +317,7 @@ def test_a_pipeline_that_ignores_its_cancellation_is_heard_no_more() -> None:
         started, _ = run(pipeline)
         await settle()
         assert started.take() == ["before"]
-        started.cancel()
+        started.stop()
         await settle()
 
         assert started.take() == []
@@ -338,7 +340,7 @@ def test_a_pipeline_that_waits_for_room_can_be_cancelled() -> None:
 
         started, _ = run(pipeline)
         await settle()
-        started.cancel()
+        started.stop()
         started.take()
         await settle()
 

@@ -19,16 +19,19 @@ from ..commands import (
     Deny,
     End,
     FinishTurn,
+    HandBack,
     Interrupt,
     Join,
     Leave,
     Pause,
+    PlaceAnswer,
     Post,
     Record,
     Recover,
     Resume,
     Send,
     Start,
+    Steer,
     TransferHost,
     UpdateContext,
 )
@@ -51,6 +54,12 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return turns.finish(state, command, moment)
         case Interrupt():
             return turns.interrupt(state, command, moment)
+        case Steer():
+            return turns.steer(state, command, moment)
+        case PlaceAnswer():
+            return turns.place_answer(state, command, moment)
+        case HandBack():
+            return turns.hand_back(state, command, moment)
         case Act():
             return shared.act(state, command)
         case UpdateContext():

@@ -11,10 +11,12 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     """Now, in UTC milliseconds, and what the running turn has `said` that no event holds yet.
 
     Text deltas are not journaled, so they are not in the state; whatever ends or interrupts the
-    turn turns them into a message. While turns are `held`, as the session is leaving or there is
-    no pipeline, none starts: they wait in the queue.
+    turn turns them into a message. Readers say they have seen `delivered` characters of it. While
+    turns are `held`, as the session is leaving or there is no pipeline, none starts: they wait in
+    the queue.
     """
 
     at_ms: int
     said: Sequence[str] = ()
     held: bool = False
+    delivered: int | None = None

@@ -7,9 +7,19 @@ from itertools import count
 
 import msgspec
 
-from ...errors import InvalidInput, NotAllowed, TurnBusy, TurnQueueFull
+from ...errors import AnswerNotExpected, InvalidInput, NotAllowed, TurnBusy, TurnQueueFull
 from ...ports import Policy, UserId
-from ..commands import FinishTurn, Interrupt, Post, Record, Recover, Send
+from ..commands import (
+    FinishTurn,
+    HandBack,
+    Interrupt,
+    PlaceAnswer,
+    Post,
+    Record,
+    Recover,
+    Send,
+    Steer,
+)
 from ..events import (
     Cause,
     Durable,
@@ -18,15 +28,17 @@ from ..events import (
     ToolCalled,
     ToolReturned,
     TurnEnded,
+    TurnHandedBack,
     TurnQueued,
     TurnRolledBack,
     TurnStarted,
     TurnStatus,
+    TurnSteered,
 )
 from ..settings import POLICIES
 from ..state import State
 from ..transcript import Message, ToolCall, ToolResult
-from ..view import lines_of, outputs_of
+from ..view import inputs_of, lines_of, outputs_of
 from .checks import require, require_open
 from .moment import Moment
 
@@ -131,12 +143,42 @@ def record(state: State, command: Record, moment: Moment) -> tuple[Durable, ...]
     """Keep what the running turn's pipeline yielded, after the text that came before it."""
     said = _said(command.turn, moment)
     match command.output:
-        case Message(text=text):
-            return (*said, MessagePosted(message=_answer(text, command.turn, moment)))
+        case Message() as message:
+            return (*said, *_placed(state, message, command.turn, moment))
         case ToolCall() as call:
             return (*said, ToolCalled(call=_identified(state, call, command.turn)))
         case ToolResult() as result:
             return (*said, ToolReturned(result=_matched(state, result, command.turn)))
+
+
+def steer(state: State, command: Steer, moment: Moment) -> tuple[Durable, ...]:
+    """Hand the waiting messages to the running turn, at a safe point: while no call is open."""
+    waiting = [turn for turn in state.queued if turn.steer]
+    if not waiting or state.open_calls:
+        return ()
+    handed = (_handed(state, each.turn, command.turn) for each in waiting)
+    return (*_said(command.turn, moment), *handed)
+
+
+def _handed(state: State, turn: int, into: int) -> TurnSteered:
+    return TurnSteered(turn=turn, into=into, messages=len(inputs_of(state.history, turn)))
+
+
+def place_answer(state: State, command: PlaceAnswer, moment: Moment) -> tuple[Durable, ...]:
+    """Only the answer of a turn that was interrupted before it came, and only once."""
+    key = command.answer.key
+    if key not in state.aborted:
+        raise AnswerNotExpected(state.id, key)
+    return _placed(state, command.answer, 0, moment)
+
+
+def hand_back(state: State, command: HandBack, moment: Moment) -> tuple[Durable, ...]:
+    """Keep what the running turn has said, and why it is left."""
+    running = state.running
+    if running is None or state.approval is not None:
+        return ()
+    said = _said(running.turn, moment, interrupted=True)
+    return (*said, TurnHandedBack(turn=running.turn, cause=command.cause))
 
 
 def finish(state: State, command: FinishTurn, moment: Moment) -> tuple[Durable, ...]:
@@ -241,14 +283,26 @@ def _posted(command: Post | Send, turn: int, moment: Moment) -> MessagePosted:
 def _said(turn: int, moment: Moment, *, interrupted: bool = False) -> tuple[MessagePosted, ...]:
     if not moment.said:
         return ()
-    message = _answer("".join(moment.said), turn, moment, interrupted=interrupted)
+    text, delivered = "".join(moment.said), None
+    if interrupted and moment.delivered is not None:
+        delivered = min(moment.delivered, len(text))
+    message = Message(
+        text=text, turn=turn, at_ms=moment.at_ms, interrupted=interrupted, delivered=delivered
+    )
     return (MessagePosted(message=message),)
 
 
-def _answer(text: str, turn: int, moment: Moment, *, interrupted: bool = False) -> Message:
-    return Message(
-        role="assistant", text=text, turn=turn, at_ms=moment.at_ms, interrupted=interrupted
-    )
+def _placed(state: State, message: Message, turn: int, moment: Moment) -> tuple[Durable, ...]:
+    """An answer in its own turn: the running one, or by its key an interrupted one. An answer with
+    a key that nobody waits for is dropped."""
+    running = state.running
+    if message.key and (running is None or message.key != running.answer_key):
+        if message.key not in state.aborted:
+            return ()
+        turn = state.aborted[message.key]
+    at_ms = message.at_ms or moment.at_ms
+    placed = Message(text=message.text, turn=turn, at_ms=at_ms, key=message.key)
+    return (MessagePosted(message=placed),)
 
 
 def _identified(state: State, call: ToolCall, turn: int) -> ToolCall:

@@ -1,0 +1,207 @@
+"""The turns of one activation: which pipeline is heard, and which ones are still stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
+
+from ..errors import Refused, text_of
+from ..kernel.mailbox import Mailbox
+from ..kernel.reply import Reply
+from .commands import Command, FinishTurn, PlaceAnswer, Record, Steer
+from .events import (
+    Durable,
+    Ephemeral,
+    MessagePosted,
+    TextStreamed,
+    TurnEnded,
+    TurnStarted,
+    TurnStopped,
+)
+from .pipeline import Turn
+from .stage import Stage
+from .state import State
+from .transcript import Message
+from .turns import TurnOutput, TurnRun
+
+
+class Host(Protocol):
+    """The session actor, as its lane sees it."""
+
+    state: State
+    epoch: int
+
+    def run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
+        """Decide, journal, fold, and let out what follows when it is durable."""
+        ...
+
+    def publish_only(self, event: Ephemeral) -> None:
+        """Publish what is not journaled, after all that was decided before it."""
+        ...
+
+
+class Lane:
+    """At most one run is heard; those that were stopped are waited for, for as long as they may.
+
+    The next pipeline is invoked when the ones before it have stopped or are given up on, so that
+    two of a session never use its resources at once.
+    """
+
+    __slots__ = ("_abandoned", "_host", "_mailbox", "_stage", "_stopping", "_waiting", "run")
+
+    def __init__(self, host: Host, stage: Stage, mailbox: Mailbox) -> None:
+        self.run: TurnRun | None = None
+        self._waiting: TurnStarted | None = None
+        self._host = host
+        self._stage = stage
+        self._mailbox = mailbox
+        self._stopping: list[TurnRun] = []
+        self._abandoned: set[int] = set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a run that was stopped has not done so yet."""
+        return bool(self._stopping)
+
+    @property
+    def said(self) -> Sequence[str]:
+        """What the running turn has said and is in no message yet."""
+        return () if self.run is None else self.run.said
+
+    @property
+    def delivered(self) -> int | None:
+        """How much of `said` readers say they have seen, in characters, if they do."""
+        run = self.run
+        if run is None or run.delivered is None:
+            return None
+        return max(run.delivered - run.before, 0)
+
+    # --- running ---
+
+    def begin(self, event: TurnStarted) -> None:
+        """Invoke the pipeline, unless the turn was ended before its start was durable."""
+        host, stage = self._host, self._stage
+        running = host.state.running
+        if running is None or (running.turn, running.attempt) != (event.turn, event.attempt):
+            return
+        if stage.stream is None:
+            return
+        if self._stopping:
+            self._waiting = event
+            return
+        stage.stats.turns_started += 1
+        turn = Turn(host.state, running)
+        self.run = TurnRun(turn, stage.stream, self._mailbox, host.epoch, stage.clock, stage.limits)
+
+    def hear(self, stamp: TurnOutput) -> None:
+        """Publish and record what the running turn has yielded, then its end."""
+        run, host = self.run, self._host
+        if run is None or run.stamp != stamp:
+            self._stage.stats.stale_outputs += 1
+            return
+        try:
+            for output in run.take():
+                if isinstance(output, str):
+                    run.said.append(output)
+                    host.publish_only(TextStreamed(run.turn, output))
+                else:
+                    host.run_command(Record(turn=run.turn, output=output), None)
+        except Refused as refusal:
+            self._finish(run, "failed", text_of(refusal))
+            return
+        if run.ended is not None:
+            self._finish(run, *run.ended)
+
+    def _finish(self, run: TurnRun, status: Literal["completed", "failed"], reason: str) -> None:
+        finish = FinishTurn(turn=run.turn, status=status, reason=reason, cause=run.cause)
+        self._host.run_command(finish, None)
+
+    def steer(self, stamp: TurnOutput, reply: Reply[Any]) -> None:
+        """Hand the pipeline what it is to be steered by, after what it has said so far."""
+        if self._hears(stamp):
+            self.hear(stamp)
+        if self._hears(stamp):
+            self._host.run_command(Steer(turn=stamp.turn), reply)
+        else:
+            reply.set(())
+
+    def _hears(self, stamp: TurnOutput) -> bool:
+        return self.run is not None and self.run.stamp == stamp
+
+    def deliver(self, turn: int, chars: int) -> None:
+        """A reader has seen so much of what `turn` has said."""
+        run = self.run
+        if run is not None and run.turn == turn:
+            run.delivered = max(run.delivered or 0, chars)
+
+    def place_late(self, answer: Message) -> None:
+        """Place a late answer in the turn that was interrupted. Dropped, if none waits for it."""
+        try:
+            self._host.run_command(PlaceAnswer(answer=answer), None)
+        except Refused:
+            self._stage.stats.stale_outputs += 1
+
+    # --- stopping ---
+
+    def fence(self, events: Sequence[Durable]) -> None:
+        """Text that became a message is said; a run whose turn has ended is not heard any more."""
+        run = self.run
+        if run is None:
+            return
+        for event in events:
+            if type(event) is MessagePosted and event.message.turn == run.turn:
+                run.before += len(event.message.text)
+                run.said.clear()
+            elif type(event) is TurnEnded and event.turn == run.turn:
+                self.stop()
+                return
+
+    def stop(self) -> None:
+        """Stop the run that is heard, and hear nothing more of it."""
+        run, self.run, self._waiting = self.run, None, None
+        if run is None:
+            return
+        run.stop()
+        if not run.done:
+            self._stopping.append(run)
+
+    def gone(self, stamp: TurnOutput) -> None:
+        """Say what became of a run that was stopped; the turn that waited for it begins."""
+        run = next((run for run in self._stopping if run.stamp == stamp), None)
+        if run is None or run.how is None:
+            return
+        self._stopping.remove(run)
+        if run.how == "abandoned":
+            self._stage.stats.abandoned_pipelines += 1
+            self._abandoned.add(run.turn)
+        self._host.publish_only(TurnStopped(turn=run.turn, attempt=stamp.attempt, how=run.how))
+        waiting = self._waiting
+        if waiting is not None and not self._stopping:
+            self._waiting = None
+            self.begin(waiting)
+
+    def ask_stopped(self, turn: int, reply: Reply[Any]) -> None:
+        """Answer whether the pipeline of the ended `turn` has stopped, when that is known."""
+        run = next((run for run in self._stopping if run.turn == turn), None)
+        if run is None:
+            reply.set("abandoned" if turn in self._abandoned else "stopped")
+        else:
+            run.askers.append(reply)
+
+    def on_stopped(self, call: Callable[[], None]) -> None:
+        """Call `call` when every run that was stopped has done so or is given up on."""
+        left = len(self._stopping)
+
+        def count(_: Reply[Any]) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                call()
+
+        if left == 0:
+            call()
+            return
+        for run in list(self._stopping):
+            told: Reply[Any] = Reply()
+            told.on_done(count)
+            run.askers.append(told)
