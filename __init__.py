@@ -52,6 +52,7 @@ from .actors.errors import (
     WrongState,
 )
 from .actors.kernel.reply import Reply
+from .actors.ports import IndexRow, SessionPage
 from .actors.session.answers import (
     CancelReceipt,
     HistoryPage,
@@ -64,11 +65,13 @@ from .actors.session.answers import (
 )
 from .actors.session.cursor import START
 from .actors.session.items import Gap, Published
+from .actors.session.operations import Interrupt, Shutdown, UserInput
 from .actors.session.pipeline import Turn
 from .actors.session.settings import Settings
 from .actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
+from .supervisor.handles.submissions import Submission
 from .supervisor.messages import DrainReport
 from .supervisor.replay import Replay
 from .supervisor.session import Session
@@ -91,6 +94,8 @@ __all__ = [
     "GreenroomError",
     "HistoryPage",
     "IdempotencyConflict",
+    "IndexRow",
+    "Interrupt",
     "InvalidCursor",
     "InvalidInput",
     "JoinClosed",
@@ -128,9 +133,12 @@ __all__ = [
     "SessionFull",
     "SessionInfo",
     "SessionNotFound",
+    "SessionPage",
     "SessionParked",
     "SessionSnapshot",
     "Settings",
+    "Shutdown",
+    "Submission",
     "Subscription",
     "TextDelta",
     "ThreadedRuntime",
@@ -142,6 +150,7 @@ __all__ = [
     "TurnOverLimit",
     "TurnQueueFull",
     "TurnResult",
+    "UserInput",
     "VersionConflict",
     "WouldDeadlock",
     "WrongSession",

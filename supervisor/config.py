@@ -136,7 +136,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         given: dict[str, Any] = {}
         for field, value in settings.items():
             kind: Any = cls.__annotations__[field]
-            wanted = {"int": int, "float": float, "str | None": str}[kind]
+            wanted: Any = {"int": int, "float": float, "str | None": str | None}[kind]
             try:
                 given[field] = msgspec.convert(value, wanted, strict=strict)
             except msgspec.ValidationError as error:

@@ -60,8 +60,8 @@ class Expiry:
         self._timer = self._clock.call_later(delay_s, self._begin)
 
     def _begin(self) -> None:
-        work = self._expire(self._clock.now_ms() - int(self._retention_s * 1000))
-        self._step = asyncio.get_running_loop().create_task(work)
+        before_ms = self._clock.now_ms() - int(self._retention_s * 1000)
+        self._step = asyncio.get_running_loop().create_task(self._expire(max(before_ms, 0)))
 
     async def _expire(self, before_ms: int) -> None:
         expired: list[SessionId] = []

@@ -251,9 +251,10 @@ class Runtime(Registry):
     async def stop(self, *, budget_s: float | None = None) -> DrainReport:
         """Refuse new messages, let turns finish within the budget, and close the journal.
 
-        A turn that takes longer is handed back: the next owner of the journal finds it lost.
+        A turn that takes longer is handed back: the next owner of the journal finds it lost. If
+        whoever waits is cancelled, stopping goes on; call it again to wait for its end (spec AX9).
         """
-        if self._phase != "running" or self._mailbox is None:
+        if self._phase not in ("running", "draining") or self._mailbox is None:
             raise RuntimeClosed(self._phase)
         self._phase = "draining"
         reply: Reply[DrainReport] = Reply(self._dispatcher)
@@ -278,7 +279,7 @@ class Runtime(Registry):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._phase == "running":
+        if self._phase in ("running", "draining"):
             await self.stop()
 
     def _knock(self, session: SessionId) -> Mailbox:

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 def begin_grace(actor: SessionActor, event: SessionClosing) -> None:
     """Give the running turn of a closing session its time."""
     if actor.state.closing is not None:
-        box, over = actor.actor_inbox, GraceOver(actor.epoch)
-        actor._stage.clock.call_later(event.grace_s, lambda: box.signal(over))
+        box = actor.actor_inbox
+        actor._stage.clock.call_later(event.grace_s, lambda: box.signal(GraceOver()))
 
 
-def end_grace(actor: SessionActor, mail: Mail) -> None:
-    """End the session, if it has not ended by itself."""
-    if mail.message.epoch == actor.epoch and actor.state.closing is not None:
+def end_grace(actor: SessionActor, _: Mail) -> None:
+    """End the session, if it has not ended by itself. One that leaves ends when it is back."""
+    if actor.state.closing is not None and not actor.leaving:
         actor.run_command(Conclude(), None)
 
 

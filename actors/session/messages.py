@@ -139,9 +139,7 @@ class Erase(msgspec.Struct, frozen=True):
 
 
 class GraceOver(msgspec.Struct, frozen=True):
-    """The time that a closing session's running turn had is over. `epoch` tells old ones."""
-
-    epoch: int
+    """The time that a closing session's running turn had is over."""
 
 
 class Committed(msgspec.Struct, frozen=True):

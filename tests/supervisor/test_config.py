@@ -75,7 +75,7 @@ def test_the_longest_delay_is_no_shorter_than_the_first() -> None:
     refused("max_restart_delay_s", restart_delay_s=60.0)
 
 
-@pytest.mark.parametrize("field", Config.__struct_fields__)
+@pytest.mark.parametrize("field", NUMBERS)
 def test_every_field_has_a_range(field: str) -> None:
     refused(field, **{field: -1})
 
@@ -112,13 +112,14 @@ def test_a06_only_a_user_can_be_the_dev_user(value: str) -> None:
     assert refused("dev_user", dev_user=value).limit == "a user id"
 
 
-@pytest.mark.parametrize("value", [5, None, True, ["ann"], b"ann"])
+@pytest.mark.parametrize("value", [5, True, ["ann"], b"ann"])
 def test_a06_a_dev_user_is_named_as_text(value: Any) -> None:
     with pytest.raises(ConfigError) as refusal:
         Config.of({"dev_user": value})
 
     assert refusal.value.field == "dev_user"
     assert Config.of({"dev_user": "ann"}).dev_user == "ann"
+    assert Config.of({"dev_user": None}).dev_user is None
     assert Config.from_env({"GREENROOM_DEV_USER": "5"}).dev_user == "5"
 
 
