@@ -206,6 +206,7 @@ def test_a17_a_crash_while_it_is_hidden_answers_the_caller() -> None:
             assert actor is not None
             actor._crash(Departure.CRASHED, RuntimeError("x"))  # type: ignore[attr-defined]
 
+            assert deleted.done, "nobody has answered whoever deletes it"
             with pytest.raises(greenroom.OutcomeUnknown):
                 await deleted
             await clock.advance(1.0)
@@ -232,6 +233,7 @@ def test_a17_a_runtime_that_stops_answers_whoever_deletes() -> None:
         await clock.advance(5.0)
 
         assert (await stopping).left == ["s"]
+        assert deleted.done, "nobody has answered whoever deletes it"
         with pytest.raises(greenroom.OutcomeUnknown):
             await deleted
         journal.burying.set()

@@ -40,7 +40,10 @@ def test_a16_a_running_turn_may_finish_and_then_the_session_ends() -> None:
 
             for late in (session.post("ann", "late"), session.send("ann", "late")):
                 await refused(late, greenroom.SessionEnded)
-            ended = await queued.result()
+            result = queued.result()
+            await settle()
+            assert result.done, "it waits for nothing any more"
+            ended = await result
             assert (ended.status, ended.cause) == ("cancelled", "ended")
             assert (await session.info()).state == "active"
             script.cue("s", 1, "done", None)
@@ -177,11 +180,11 @@ def test_ax2_a_pipeline_that_hangs_holds_up_nobody_and_keeps_no_slot() -> None:
             assert (await accepted).revision > 0
             await refused(runtime.create(user="ann"), greenroom.CapacityError, scope="per_user")
             await clock.advance(5.1)
+            deaf.curtain = "down"  # it is given up on; the test itself must end
 
             assert (await hung.info()).state == "ended"
             assert (await runtime.find("hung")).state == "ended"  # type: ignore[union-attr]
             assert await runtime.create(user="ann")
-            deaf.curtain = "down"
 
     play(scene)
 
