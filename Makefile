@@ -32,11 +32,13 @@ bench-smoke: $(DEV)
 	$(BIN)/python tests/bench/kernel.py --smoke
 	$(BIN)/python tests/bench/density.py --smoke
 	$(BIN)/python tests/bench/fanout.py --smoke
+	$(BIN)/python tests/bench/turns.py --smoke
 
 bench: $(DEV)
 	$(BIN)/python tests/bench/kernel.py
 	$(BIN)/python tests/bench/density.py
 	$(BIN)/python tests/bench/fanout.py
+	$(BIN)/python tests/bench/turns.py
 
 clean:
 	rm -rf $(VENV) .run .dev/greenroom build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

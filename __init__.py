@@ -23,6 +23,7 @@ from .actors.errors import (
     JournalLocked,
     JournalUnavailable,
     MailboxClosed,
+    NoApproval,
     NoPipeline,
     NotAllowed,
     NotHost,
@@ -63,12 +64,19 @@ from .actors.session.answers import (
     SessionSnapshot,
     TurnResult,
 )
+from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.cursor import START
 from .actors.session.items import Gap, Published
-from .actors.session.operations import Interrupt, Shutdown, UserInput
+from .actors.session.operations import (
+    CallApproval,
+    ExecApproval,
+    Interrupt,
+    Shutdown,
+    UserInput,
+)
 from .actors.session.pipeline import Turn
 from .actors.session.settings import Settings
-from .actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
+from .actors.session.transcript import Message, RequestApproval, TextDelta, ToolCall, ToolResult
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
 from .supervisor.handles.submissions import Submission
@@ -83,12 +91,15 @@ __all__ = [
     "START",
     "AnswerNotExpected",
     "BadRole",
+    "CallApproval",
     "CancelReceipt",
     "CapacityError",
     "Config",
     "ConfigError",
     "Conflict",
+    "DecideReceipt",
     "DrainReport",
+    "ExecApproval",
     "Fenced",
     "Gap",
     "GreenroomError",
@@ -108,6 +119,7 @@ __all__ = [
     "MailboxClosed",
     "Member",
     "Message",
+    "NoApproval",
     "NoPipeline",
     "NotAllowed",
     "NotHost",
@@ -116,6 +128,7 @@ __all__ = [
     "NotWritten",
     "OutcomeUnknown",
     "Overloaded",
+    "PendingApproval",
     "Published",
     "Receipt",
     "Refused",
@@ -123,6 +136,7 @@ __all__ = [
     "Replay",
     "Reply",
     "ReplyTimeout",
+    "RequestApproval",
     "Runtime",
     "RuntimeClosed",
     "Session",

@@ -370,6 +370,17 @@ class TurnNotFound(Refused):
         super().__init__(f"session {session} has no turn {turn}")
 
 
+class NoApproval(Refused):
+    """There is nothing to decide: no approval is pending, or another one; or somebody was first."""
+
+    code = "no_approval"
+
+    def __init__(self, session: str, approval: str | None = None) -> None:
+        self.session, self.approval = session, approval
+        which = "no approval" if approval is None else f"approval {approval} not"
+        super().__init__(f"session {session} has {which} pending")
+
+
 class TurnOverLimit(GreenroomError):
     """A turn took more of something than it may. It ends the turn as failed, as its reason."""
 

@@ -12,6 +12,7 @@ import msgspec
 
 from ..actors.errors import ConfigError, InvalidInput
 from ..actors.session import values
+from ..actors.session.approvals import MAX_EXPIRES_S
 from ..actors.session.turns import TurnLimits
 
 
@@ -54,6 +55,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     turn_attempts: int = 1
     """How often in all a turn is run that a crash interrupts. 1: it is lost, and says so."""
+
+    approval_expires_s: float = 24 * 60 * 60.0
+    """How long a turn waits for the approval of its calls, unless its request says so itself."""
 
     turn_timeout_s: float = 3600.0
     """How long a turn may take in all, and ..."""
@@ -105,6 +109,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         self._require("ended_retention_s", self.ended_retention_s > 0, "greater than 0")
         dev = self.dev_user
         self._require("dev_user", dev is None or _is_name(dev), "a user id")
+        limit = f"positive, and at most {MAX_EXPIRES_S:.0f} s"
+        self._require("approval_expires_s", 0 < self.approval_expires_s <= MAX_EXPIRES_S, limit)
         self._require("max_restarts", self.max_restarts >= 0, "at least 0")
         limit = f"at least restart_delay_s ({self.restart_delay_s})"
         self._require(

@@ -44,6 +44,12 @@ class Reopen(msgspec.Struct, frozen=True):
     session: SessionId
 
 
+class Alarm(msgspec.Struct, frozen=True):
+    """A session that is not on stage wants to be, though nobody calls it."""
+
+    session: SessionId
+
+
 class Sweep(msgspec.Struct, frozen=True):
     """A session may have been idle for too long by now."""
 

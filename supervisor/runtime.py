@@ -169,8 +169,8 @@ class Runtime(Registry):
 
         False if it is not on stage, is at work, or has crashed instead. With `force` it leaves
         whatever it does: a running turn is stopped and handed back, so that it is found lost (or
-        run again, see `turn_attempts`) on the next message, and whoever waits for its result is
-        told SessionClosed. Nothing is lost: messages that come meanwhile bring it back at once.
+        run again, see `turn_attempts`) on the next message; whoever waits for its result waits on.
+        Nothing is lost: messages that come meanwhile bring it back at once.
         Raises InvalidInput. Refused: RuntimeClosed.
         """
         reply: Reply[bool] = Reply(self.dispatcher)
@@ -234,6 +234,7 @@ class Runtime(Registry):
             stats=self.stats,
             limits=config.turn_limits,
             turn_attempts=config.turn_attempts,
+            approval_expires_s=config.approval_expires_s,
             snapshot_bytes=config.snapshot_bytes,
             mailbox_capacity=config.mailbox_capacity,
         )

@@ -32,6 +32,7 @@ from ..actors.session.events import Cause
 from ..actors.session.messages import Departed, Departure, Ended, Mode, Passivate, Stayed
 from ..actors.session.stage import Stage
 from .activation import claim
+from .alarms import Alarms
 from .capacity import Ledger, Scope, Slot
 from .config import Config
 from .directory import Directory
@@ -41,6 +42,7 @@ from .farewells import Farewells, tell
 from .idle import IdleQueue
 from .logs import LiveLogs
 from .messages import (
+    Alarm,
     Create,
     Drain,
     Evict,
@@ -51,10 +53,14 @@ from .messages import (
     TimeUp,
     Wanted,
 )
+from .questions import Questions
 from .restarts import RestartWindow, delay_s
 
 BUSY_RETRY_S: Final = 0.25
 """What a refused caller is told to wait when every resident session is at work."""
+
+ALARM_AGAIN_S: Final = 5.0
+"""Until a session that wants to be on stage by itself, and was turned away, tries again."""
 
 LAST_WAIT_S: Final = 1.0
 """After the drain's budget: for the sessions that were stopped to be written out."""
@@ -113,6 +119,8 @@ class SupervisorActor(Actor):
         self._timer: Timer | None = None
         self._timer_at = 0.0
         self._drain: Draining | None = None
+        self._questions = Questions()
+        self._alarms = Alarms(stage.clock, lambda name: mailbox.signal(Alarm(name)), ALARM_AGAIN_S)
 
     def handle(self, mail: Mail) -> None:
         handler = self._HANDLERS.get(type(mail.message))
@@ -209,6 +217,7 @@ class SupervisorActor(Actor):
         elif not self.ledger.assign(session, state.owner):
             self._not_admitted(mail, self._capacity_error("per_user", state.owner))
             return
+        self._alarms.cancel(session)
         stage = self._stage
         place, live, epoch = self._places[session], self._logs.open(session), claimed.epoch
         live.open(
@@ -229,6 +238,7 @@ class SupervisorActor(Actor):
         if place.mail is not None and isinstance(place.mail.reply_to, Reply):
             place.mail.reply_to.set(session)
         place.new = place.mail = None
+        self._questions.hand_to(session, place.box)
         actor._start_actor_loop()
 
     def _not_admitted(self, mail: Mail, error: GreenroomError) -> None:
@@ -239,6 +249,8 @@ class SupervisorActor(Actor):
 
     def _not_opened(self, mail: Mail) -> None:
         session, error = mail.message.session, mail.message.error
+        self._alarms.cancel(session)
+        self._questions.refuse(session, error)
         if not isinstance(error, Refused):
             log.error("session_not_opened", session=session, error=text_of(error))
         self._close_place(session, error)
@@ -321,7 +333,12 @@ class SupervisorActor(Actor):
             self._close_place(session, SessionNotFound(session))
         elif how is Departure.PASSIVATED:
             self._stage.stats.passivated += 1
+            self._questions.keep(session, mail.message.waiting)
             self._close_place(session, SessionClosed(session))
+            if self._drain is not None:
+                self._questions.refuse(session, SessionClosed(session))
+            elif mail.message.wake_ms is not None:
+                self._alarms.set(session, mail.message.wake_ms)
         elif how is Departure.FENCED or self._drain is not None:
             self._close_place(session, SessionClosed(session))
         elif how is Departure.RECALLED:
@@ -361,6 +378,16 @@ class SupervisorActor(Actor):
             self.process(mail)
         self._serve_line()
         self._report_if_drained()
+
+    def _wake(self, mail: Mail) -> None:
+        """Bring a session on stage that nobody calls, unless somebody does."""
+        session = mail.message.session
+        if self._drain is not None or session in self.parked:
+            self._alarms.cancel(session)
+            return
+        box, is_new = self._directory.open(session, lambda: self._stage.new_mailbox(session))
+        if is_new:
+            self._wanted(Envelope(Wanted(session, box)))
 
     # --- restarts ---
 
@@ -431,6 +458,8 @@ class SupervisorActor(Actor):
         if self._timer is not None:
             self._timer.cancel()
         self.expiry.stop()
+        self._alarms.clear()
+        self._questions.refuse_all(RuntimeClosed("draining"))
         self._drain = Draining(mail, self._places)
         while self._line:
             self._refuse(self._line.popleft(), RuntimeClosed("draining"))
@@ -455,7 +484,7 @@ class SupervisorActor(Actor):
             if place.actor is None:  # nobody waits for its claim or restart any more
                 self._close_place(session, RuntimeClosed("draining"))
                 continue
-            if place.actor.state.running is not None:
+            if place.actor.runs:
                 drain.handed_back.append(session)
             self._ask_to_leave(session, Mode.FORCE)
         self._after(LAST_WAIT_S, TimeUp(last=True))
@@ -477,6 +506,7 @@ class SupervisorActor(Actor):
         Ended: _ended,
         Departed: _departed,
         Reopen: _reopen,
+        Alarm: _wake,
         Sweep: _sweep,
         Drain: _start_drain,
         TimeUp: _time_up,

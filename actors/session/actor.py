@@ -27,10 +27,13 @@ from ..kernel.actor import Actor
 from ..kernel.mailbox import Mail, Mailbox
 from ..kernel.reply import Reply
 from .answers import answer
-from .commands import Command, HandBack, Recover, Send
+from .approvals import undecided
+from .commands import Command, Expire, HandBack, Recover, Send, Suspend
 from .desk import QUESTIONS, Desk
 from .ending import Erasure, begin_grace, end_grace, erase
 from .events import (
+    ApprovalDecided,
+    ApprovalRequested,
     Done,
     Durable,
     Entry,
@@ -45,11 +48,13 @@ from .events import (
     TurnStarted,
     encode_entry,
 )
-from .fold import apply, remember
+from .expiry import Expiry
+from .fold import apply, remember, save
 from .idempotency import done, first_answer
 from .lane import Lane
 from .live import LiveLog
 from .messages import (
+    ApprovalDue,
     AwaitStopped,
     Committed,
     Delivered,
@@ -134,10 +139,14 @@ class SessionActor(Actor):
 
     @property
     def idle(self) -> bool:
-        """Whether it could leave now: no turn runs or waits for a free lane, no mail waits."""
+        """Whether it could leave now: no turn runs or waits for a free lane, no mail waits.
+
+        A suspended turn does not run, and those behind it wait for people.
+        """
         state = self.state
         queued = state.queued and state.lifecycle == "active" and not self._holds_turns
-        busy = state.running or queued or self._outbox or self.actor_inbox.depth
+        lane = state.approval is None and (state.running or queued)
+        busy = lane or self._outbox or self.actor_inbox.depth
         stopping = self._lane is not None and self._lane.stopping
         return self.phase is Phase.LIVE and not (busy or stopping)
 
@@ -145,6 +154,11 @@ class SessionActor(Actor):
     def leaving(self) -> bool:
         """Whether it takes no more commands, but is not gone yet."""
         return self.phase is Phase.LEAVING
+
+    @property
+    def runs(self) -> bool:
+        """Whether a turn runs, and is not suspended."""
+        return self.state.running is not None and self.state.approval is None
 
     @property
     def _holds_turns(self) -> bool:
@@ -167,6 +181,11 @@ class SessionActor(Actor):
         state = self.state
         if state.running is not None or state.queued or state.closing is not None:
             self.run_command(Recover(attempts=self._stage.turn_attempts), None)
+        approval = undecided(self.state)
+        if approval is not None and approval.expires_ms <= self._stage.clock.now_ms():
+            self.run_command(Expire(approval=approval.id), None)
+        elif approval is not None:
+            self._watch_approval()
 
     def handle(self, mail: Mail) -> None:
         message = mail.message
@@ -220,6 +239,8 @@ class SessionActor(Actor):
         if events:
             if key is not None:
                 bodies[0] = self._remember(done(key, command, told), events[0], moment.at_ms)
+            elif type(command) is Suspend and command.saved is not None:
+                bodies[-1] = self._save(command.saved, events[-1], moment.at_ms)
             stage.stats.events += len(events)
             moved = not MOVES.isdisjoint(map(type, events))
             row = state.index_row(members=moved)
@@ -233,6 +254,11 @@ class SessionActor(Actor):
         """Keep the answer, in the state and with the command's first event."""
         remember(self.state, record, at_ms)
         return encode_entry(Entry(at_ms, event, record))
+
+    def _save(self, saved: Any, event: Durable, at_ms: int) -> bytes:
+        """Keep what a pipeline saves, in the state and with its request; no reader gets it."""
+        save(self.state, saved)
+        return encode_entry(Entry(at_ms, event, saved=saved))
 
     def _moment(self) -> Moment:
         now_ms, lane = self._stage.clock.now_ms(), self._lane
@@ -268,6 +294,8 @@ class SessionActor(Actor):
     def _end_turn(self, event: TurnEnded) -> None:
         self.active_s = self._stage.clock.monotonic()
         self._stage.stats.count_turn(event.status)
+        if self._expiry is not None:
+            self._expiry.follow(self.state)
         if self._desk_made is not None:
             self._desk_made.end_turn(self.state, event.turn)
 
@@ -321,6 +349,20 @@ class SessionActor(Actor):
             reply.set("stopped")
         else:
             self._lane.ask_stopped(mail.message.turn, reply)
+
+    # --- approvals ---
+
+    _expiry: Expiry | None = None  # of the class: a session that never asks has none of its own
+
+    def _watch_approval(self, _: ApprovalRequested | ApprovalDecided | None = None) -> None:
+        """Have the pending approval expire in time, if this activation lasts so long."""
+        if self._expiry is None:
+            self._expiry = Expiry(self._stage.clock, self.actor_inbox)
+        self._expiry.follow(self.state)
+
+    def _expire(self, mail: Mail) -> None:
+        if self.phase is Phase.LIVE:
+            self.run_command(Expire(approval=mail.message.approval), None)
 
     # --- questions and presence ---
 
@@ -377,7 +419,7 @@ class SessionActor(Actor):
 
     @property
     def _drained(self) -> bool:
-        waiting = self.state.running or self.actor_inbox.depth
+        waiting = self.runs or self.actor_inbox.depth
         return self.phase is Phase.LIVE and not waiting
 
     def _leave(self, when_settled: Callable[[], None]) -> None:
@@ -432,13 +474,21 @@ class SessionActor(Actor):
 
     def _depart(self, how: Departure, error: str = "") -> None:
         self.phase = Phase.GONE
+        if self._expiry is not None:
+            self._expiry.stop()
         box = self.actor_inbox
         box.detach()
-        for mail in self._desk_made.take_waiting() if self._desk_made is not None else ():
-            self._hand_over(mail)
         if self.erasure is not None:
             self.erasure.give_up(OutcomeUnknown(self.state.id, why=error))
-        self._stage.supervisor.signal(Departed(self.state.id, how, error))
+        waiting = self._desk_made.take_waiting() if self._desk_made is not None else []
+        wake_ms = approval.expires_ms if (approval := undecided(self.state)) else None
+        if how is Departure.PASSIVATED:  # the mailbox is closed
+            departed = Departed(self.state.id, how, error, wake_ms, waiting)
+        else:
+            departed = Departed(self.state.id, how, error)
+            for mail in waiting:
+                self._hand_over(mail)
+        self._stage.supervisor.signal(departed)
 
     def _hand_over(self, mail: Mail) -> None:
         """Leave a question for the next activation to answer."""
@@ -468,12 +518,15 @@ class SessionActor(Actor):
         Delivered: _on_delivered,
         AwaitStopped: _await_stopped,
         Passivate: _passivate,
+        ApprovalDue: _expire,
         Erase: erase,
         GraceOver: end_grace,
     }
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
         TurnStarted: _begin_turn,
         TurnEnded: _end_turn,
+        ApprovalRequested: _watch_approval,
+        ApprovalDecided: _watch_approval,
         Left: _forget_presence,
         PresenceChanged: _note_presence,
         SessionClosing: begin_grace,

@@ -8,9 +8,11 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from ..ports import SessionId, UserId
-from .commands import Command, Interrupt, Join, Send, Steer
+from .approvals import DecideReceipt, PendingApproval, pending, undecided
+from .commands import Command, Decide, Interrupt, Join, Send, Steer
 from .cursor import Cursor
 from .events import (
+    ApprovalDecided,
     Cause,
     Durable,
     MessagePosted,
@@ -72,7 +74,7 @@ class CancelReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="ca
     turn: int | None
 
 
-Answer: TypeAlias = Receipt | JoinReceipt | TurnTicket | CancelReceipt
+Answer: TypeAlias = Receipt | JoinReceipt | TurnTicket | CancelReceipt | DecideReceipt
 """What a command of people is answered with."""
 
 Told: TypeAlias = Answer | tuple[Message, ...]
@@ -107,6 +109,8 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A session at a glance. Times are UTC milliseconds; `revision` counts its durable events.
 
     `participants` are in the order of joining. `events` is how many the room history retains.
+    `approval` is the id of the one that the running turn waits for; what it is about is for
+    participants: in a `SessionSnapshot`, or from `session.approval`.
     """
 
     id: SessionId
@@ -125,13 +129,15 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     messages: int
     running_turn: int | None
     queued_turns: list[int]
+    approval: str | None = None
 
 
 class SessionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A session's state, and exactly the cursor from which to go on: nothing lies between.
 
     `versions` are the revisions at which context keys were last changed. `saying` is what the
-    running turn has said and is in no message yet. All of it is a copy.
+    running turn has said and is in no message yet, `approval` what it waits for people to decide.
+    All of it is a copy.
     """
 
     info: SessionInfo
@@ -142,6 +148,7 @@ class SessionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     transcript: tuple[Line, ...]
     saying: str
     cursor: str
+    approval: PendingApproval | None = None
 
     def at(self, cursor: Cursor, presence: dict[UserId, PresenceChanged]) -> SessionSnapshot:
         """The same with the cursor and the presences of the moment at which it is let out."""
@@ -184,6 +191,8 @@ def answer(state: State, command: Command, events: Sequence[Durable]) -> Told:
             return tuple(inputs_of(state.history, turn)[-handed:] if handed else ())
         case Interrupt(turn=turn):
             return _cancel_receipt(state, turn, events)
+        case Decide():
+            return _decide_receipt(state, events)
         case Join(user=user):
             member = state.participants.get(user)
             return JoinReceipt(
@@ -197,7 +206,8 @@ def answer(state: State, command: Command, events: Sequence[Durable]) -> Told:
 
 def _ticket(state: State, events: Sequence[Durable]) -> TurnTicket:
     """The turn that the message began, or was merged into."""
-    posted = next(event for event in events if isinstance(event, MessagePosted))
+    # The first one may be what an interrupted turn had said.
+    posted = next(event for event in reversed(events) if isinstance(event, MessagePosted))
     turn, revision = posted.message.turn, state.revision
     running = state.running
     if running is not None and running.turn == turn:
@@ -209,7 +219,7 @@ def _ticket(state: State, events: Sequence[Durable]) -> TurnTicket:
 
 def waits_for(state: State) -> WaitsFor:
     """What keeps the first queued turn from starting."""
-    if state.approval is not None:
+    if undecided(state) is not None:
         return "approval"
     if state.running is not None:
         return "turn"
@@ -247,6 +257,7 @@ def info(state: State) -> SessionInfo:
         messages=state.messages,
         running_turn=state.running.turn if state.running else None,
         queued_turns=[waiting.turn for waiting in state.queued],
+        approval=approval.id if (approval := undecided(state)) else None,
     )
 
 
@@ -261,6 +272,7 @@ def snapshot(state: State, said: Sequence[str]) -> SessionSnapshot:
         transcript=tuple(map(own, state.history)),
         saying="".join(said),
         cursor="",
+        approval=pending(state),
     )
 
 
@@ -271,6 +283,16 @@ def _member(member: Participant) -> Member:
         joined_ms=member.joined_ms,
         acted_ms=member.acted_ms,
         seen=member.seen,
+    )
+
+
+def _decide_receipt(state: State, events: Sequence[Durable]) -> DecideReceipt:
+    decided = next(event for event in events if isinstance(event, ApprovalDecided))
+    return DecideReceipt(
+        turn=decided.turn,
+        approval=decided.approval,
+        decisions=decided.decisions,
+        revision=state.revision,
     )
 
 

@@ -171,6 +171,35 @@ class FinishTurn(msgspec.Struct, frozen=True, kw_only=True, tag="finish_turn"):
     cause: Cause | None = None
 
 
+class Suspend(msgspec.Struct, frozen=True, kw_only=True, tag="suspend"):
+    """The running turn waits until people have decided on `calls`, `expires_s` seconds at most.
+
+    `saved` is for its pipeline, when it is invoked again. Sent by the turn itself.
+    """
+
+    turn: int
+    calls: list[ToolCall]
+    expires_s: float
+    saved: Any = None
+
+
+class Decide(msgspec.Struct, frozen=True, kw_only=True, tag="decide"):
+    """A participant decides on the calls of the suspended turn, by their ids.
+
+    Without `approval`, on whichever is pending.
+    """
+
+    user: UserId
+    decisions: dict[str, bool]
+    approval: str | None = None
+
+
+class Expire(msgspec.Struct, frozen=True, kw_only=True, tag="expire"):
+    """The time for a decision is over. Given by the session itself."""
+
+    approval: str
+
+
 class Steer(msgspec.Struct, frozen=True, kw_only=True, tag="steer"):
     """The running turn's pipeline takes the messages that are to steer it."""
 
@@ -208,6 +237,9 @@ Command: TypeAlias = (
     | Record
     | FinishTurn
     | Interrupt
+    | Suspend
+    | Decide
+    | Expire
     | Steer
     | PlaceAnswer
     | HandBack

@@ -12,11 +12,13 @@ from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
 from ..subscriber import SubscriberActor
 from .answers import HistoryPage, info, result_of, snapshot
+from .approvals import pending
 from .events import PresenceChanged, addressee
 from .items import Published, stored
 from .live import LiveLog
 from .messages import (
     AwaitTurn,
+    GetApproval,
     GetHistory,
     GetInfo,
     GetSnapshot,
@@ -78,7 +80,7 @@ class Desk:
             outcome = state.outcomes.get(turn)
         if outcome is not None:
             self._tell(mail, result_of(state, turn, outcome))
-        elif not 0 < turn <= state.last_turn or turn < min(state.outcomes, default=0):
+        elif not state.is_pending(turn):
             raise TurnNotFound(state.id, str(turn))
         else:
             self._waiting.setdefault(turn, []).append(mail)
@@ -93,6 +95,10 @@ class Desk:
     def _get_transcript(self, state: State, mail: Mail) -> None:
         require_member(state, mail.message.user)
         self._tell(mail, tuple(map(own, state.history)))
+
+    def _get_approval(self, state: State, mail: Mail) -> None:
+        require_member(state, mail.message.user)
+        self._tell(mail, pending(state))
 
     def _get_snapshot(self, state: State, mail: Mail) -> None:
         """The state of now, and the cursor and presences of when all of it has been published."""
@@ -168,6 +174,7 @@ class Desk:
         GetTranscript: _get_transcript,
         GetHistory: _get_history,
         GetSnapshot: _get_snapshot,
+        GetApproval: _get_approval,
         RequireMember: _require_member,
         Subscribe: _subscribe,
     }

@@ -8,8 +8,9 @@ from typing import Any, Literal, Protocol
 from ..errors import Refused, text_of
 from ..kernel.mailbox import Mailbox
 from ..kernel.reply import Reply
-from .commands import Command, FinishTurn, PlaceAnswer, Record, Steer
+from .commands import Command, FinishTurn, PlaceAnswer, Record, Steer, Suspend
 from .events import (
+    ApprovalRequested,
     Durable,
     Ephemeral,
     MessagePosted,
@@ -21,7 +22,7 @@ from .events import (
 from .pipeline import Turn
 from .stage import Stage
 from .state import State
-from .transcript import Message
+from .transcript import Message, RequestApproval
 from .turns import TurnOutput, TurnRun
 
 
@@ -102,15 +103,23 @@ class Lane:
         try:
             for output in run.take():
                 if isinstance(output, str):
-                    run.said.append(output)
+                    run.say(output)
                     host.publish_only(TextStreamed(run.turn, output))
                 else:
                     host.run_command(Record(turn=run.turn, output=output), None)
+            if isinstance(run.ended, RequestApproval):
+                self._suspend(run.turn, run.ended)
+                return
         except Refused as refusal:
             self._finish(run, "failed", text_of(refusal))
             return
         if run.ended is not None:
             self._finish(run, *run.ended)
+
+    def _suspend(self, turn: int, request: RequestApproval) -> None:
+        expires_s = request.expires_s or self._stage.approval_expires_s
+        suspend = Suspend(turn=turn, calls=request.calls, expires_s=expires_s, saved=request.saved)
+        self._host.run_command(suspend, None)
 
     def _finish(self, run: TurnRun, status: Literal["completed", "failed"], reason: str) -> None:
         finish = FinishTurn(turn=run.turn, status=status, reason=reason, cause=run.cause)
@@ -144,15 +153,15 @@ class Lane:
     # --- stopping ---
 
     def fence(self, events: Sequence[Durable]) -> None:
-        """Text that became a message is said; a run whose turn has ended is not heard any more."""
+        """Text that became a message is said; a run whose turn has ended, or is suspended, is not
+        heard any more."""
         run = self.run
         if run is None:
             return
         for event in events:
             if type(event) is MessagePosted and event.message.turn == run.turn:
-                run.before += len(event.message.text)
-                run.said.clear()
-            elif type(event) is TurnEnded and event.turn == run.turn:
+                run.record(event.message.text)
+            elif isinstance(event, TurnEnded | ApprovalRequested) and event.turn == run.turn:
                 self.stop()
                 return
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum, auto
 
 import msgspec
 
+from ..kernel.mailbox import Mail
 from ..ports import SessionId, Sink, UserId
 from .commands import Command, Delete
 from .cursor import Cursor
@@ -54,6 +56,12 @@ class GetSnapshot(msgspec.Struct, frozen=True):
     user: UserId
 
 
+class GetApproval(msgspec.Struct, frozen=True):
+    """Answered with the `PendingApproval`, or None, for a participant."""
+
+    user: UserId
+
+
 class RequireMember(msgspec.Struct, frozen=True):
     """Answered with None if `user` is a participant, and refused otherwise."""
 
@@ -80,6 +88,12 @@ class Present(msgspec.Struct, frozen=True):
 
 class FlushPresence(msgspec.Struct, frozen=True):
     """The window in which presences are gathered is over."""
+
+
+class ApprovalDue(msgspec.Struct, frozen=True):
+    """The time in which people could decide is over."""
+
+    approval: str
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -171,11 +185,17 @@ class Departure(Enum):
 
 
 class Departed(msgspec.Struct, frozen=True):
-    """The session's actor is gone from its mailbox."""
+    """The session's actor is gone from its mailbox.
+
+    If it was passivated: at `wake_ms` (UTC milliseconds) it wants to be on stage again, as an
+    approval expires then; `waiting` are questions that its next activation is to answer.
+    """
 
     session: SessionId
     how: Departure
     error: str = ""
+    wake_ms: int | None = None
+    waiting: Sequence[Mail] = ()
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -13,6 +13,19 @@ class UserInput(msgspec.Struct, frozen=True, tag="user_input"):
     text: str
 
 
+class CallApproval(msgspec.Struct, frozen=True):
+    """Whether one tool call may be made."""
+
+    tool_call_id: str
+    approved: bool
+
+
+class ExecApproval(msgspec.Struct, frozen=True, tag="exec_approval"):
+    """The user decides on the calls that wait; those that are not named are rejected."""
+
+    approvals: list[CallApproval]
+
+
 class Interrupt(msgspec.Struct, frozen=True, tag="interrupt"):
     """Cancel the running turn. It waits for nothing that was submitted before."""
 
@@ -21,4 +34,4 @@ class Shutdown(msgspec.Struct, frozen=True, tag="shutdown"):
     """End the session when the running turn has ended, or after a grace."""
 
 
-Operation: TypeAlias = UserInput | Interrupt | Shutdown
+Operation: TypeAlias = UserInput | ExecApproval | Interrupt | Shutdown

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ..errors import InvalidInput
+from .approvals import check_call
 from .transcript import Message, TextDelta, ToolCall, ToolResult
 from .values import MAX_NAME, plain, text
 
@@ -27,17 +28,14 @@ def check_output(output: Any) -> Kept:
             if type(at_ms) is not int or not 0 <= at_ms < 2**53:
                 raise InvalidInput("at_ms", at_ms, "UTC milliseconds, or 0 for now")
             return output
-        case ToolCall(name=tool, arguments=arguments, id=call):
-            if type(arguments) is not dict:
-                raise InvalidInput("arguments", type(arguments).__name__, "a dict")
-            copied = plain(arguments, "arguments")
-            return ToolCall(name=text(tool, "tool name"), arguments=copied, id=text(call, "id"))
+        case ToolCall():
+            return check_call(output)
         case ToolResult(value=value, id=call, failed=failed):
             if type(failed) is not bool:
                 raise InvalidInput("failed", failed, "True or False")
             return ToolResult(value=plain(value, "value"), id=text(call, "id"), failed=failed)
         case _:
-            limit = "a str, TextDelta, ToolCall, ToolResult or Message"
+            limit = "a str, TextDelta, ToolCall, ToolResult, Message or RequestApproval"
             raise InvalidInput("pipeline output", type(output).__name__, limit)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from contextlib import aclosing
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -16,7 +16,7 @@ from ..kernel.reply import Reply
 from ..ports import Pipeline, SessionId, UserId
 from .events import TurnKind
 from .state import PendingTurn, State
-from .transcript import Line, Message, own
+from .transcript import Line, Message, RequestApproval, own
 from .values import copied
 from .view import inputs_of, outputs_of, start_of
 
@@ -174,9 +174,19 @@ class _Threaded:
 def _call(pipeline: Pipeline, turn: Turn) -> tuple[Any, BaseException | None]:
     try:
         result = pipeline(turn)
-        return (list(result) if inspect.isgenerator(result) else result), None
+        return (_taken(result) if inspect.isgenerator(result) else result), None
     except BaseException as error:  # nothing a pipeline raises may leave its turn (promise P17)
         return None, error
+
+
+def _taken(generator: Generator[Any, Any, Any]) -> list[Any]:
+    """What the generator yields, up to a request for approval: after that it is asked no more."""
+    outputs = []
+    for output in generator:
+        outputs.append(output)
+        if isinstance(output, RequestApproval):
+            generator.close()
+    return outputs
 
 
 async def _each(result: Any) -> AsyncGenerator[Any, None]:

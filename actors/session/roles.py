@@ -8,9 +8,10 @@ from typing import Final, Literal, TypeAlias, get_args
 from ..errors import InvalidInput
 from .values import name
 
-Permission: TypeAlias = Literal["speak", "act", "share", "interrupt"]
+Permission: TypeAlias = Literal["speak", "act", "share", "interrupt", "decide"]
 """speak: post and send. act: take actions. share: write shared context and memories.
-interrupt: cancel turns. Everybody who takes part may read; only the host governs."""
+interrupt: cancel turns. decide: approve or reject tool calls. Everybody who takes part may read;
+only the host governs."""
 
 PERMISSIONS: Final = frozenset(get_args(Permission))
 

@@ -39,6 +39,7 @@ class Stage(msgspec.Struct, kw_only=True):
     A turn that a crash interrupts is run up to `turn_attempts` times in all.
     `snapshot_bytes`: a snapshot follows when the events since the last one exceed it, and exceed
     that snapshot's own size, so writing snapshots costs a constant share.
+    `approval_expires_s`: how long people may take to decide, if the request does not say.
     """
 
     dispatcher: Dispatcher
@@ -49,6 +50,7 @@ class Stage(msgspec.Struct, kw_only=True):
     stats: Stats
     limits: TurnLimits
     turn_attempts: int
+    approval_expires_s: float
     snapshot_bytes: int
     mailbox_capacity: int
 

@@ -161,6 +161,11 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
             memories=dict.fromkeys(genesis.memories),
         )
 
+    def is_pending(self, turn: int) -> bool:
+        """Whether the turn runs, is suspended or waits."""
+        running = self.running is not None and self.running.turn == turn
+        return running or any(waiting.turn == turn for waiting in self.queued)
+
     def index_row(self, *, members: bool = False) -> IndexRow:
         """What listings show of this state; with `members` also who takes part."""
         return IndexRow(

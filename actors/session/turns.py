@@ -15,13 +15,17 @@ from ..errors import MailboxClosed, TurnOverLimit, text_of
 from ..kernel.mailbox import Mailbox
 from ..kernel.reply import Reply
 from ..ports import Clock, Timer
+from .approvals import check_request
 from .events import Cause
 from .outputs import Kept, check_output, size_of
 from .pipeline import Stream, Turn
-from .transcript import Message, TextDelta
+from .transcript import Message, RequestApproval, TextDelta
 
 WINDOW: Final = 64
 """Outputs a pipeline may be ahead of its session: past that it waits."""
+
+BATCH: Final = 1024
+"""Pieces of text that are joined at a time."""
 
 log = structlog.get_logger()
 
@@ -77,8 +81,9 @@ class TurnRun:
 
     `said` is the text that has been published but is in no event yet, `before` counts the
     characters that are, and `delivered` those that readers say they have seen of both. `ended` is
-    how the pipeline ended, None while it runs, and `cause` why, if a limit ended it. `how` is what
-    became of a run that was stopped, None until that is known.
+    how the pipeline ended, None while it runs: with a request for approval it is closed already.
+    `cause` tells why, if a limit ended it. `how` is what became of a run that was stopped, None
+    until that is known.
     """
 
     def __init__(
@@ -93,12 +98,13 @@ class TurnRun:
         self.turn = turn.id
         self.stamp = TurnOutput(epoch, turn.id, turn.attempt)
         self.said: list[str] = []
-        self.before = 0
+        self.before = sum(len(line.text) for line in turn.progress if isinstance(line, Message))
         self.delivered: int | None = None
-        self.ended: tuple[Literal["completed", "failed"], str] | None = None
+        self.ended: tuple[Literal["completed", "failed"], str] | RequestApproval | None = None
         self.cause: Cause | None = None
         self.how: Literal["stopped", "abandoned"] | None = None
         self.askers: list[Reply[Any]] = []
+        self._joined = 0
         self._mailbox = mailbox
         self._clock = clock
         self._limits = limits
@@ -114,6 +120,23 @@ class TurnRun:
         turn.bind(self._ask_for_steering)
         self._timer: Timer = self._watch()
         self._task = asyncio.get_running_loop().create_task(self._drive(turn, stream))
+
+    def say(self, piece: str) -> None:
+        """Keep a piece that is being published.
+
+        Joined in batches: a million pieces of an answer would cost ten times what its text does.
+        """
+        said = self.said
+        said.append(piece)
+        if len(said) - self._joined >= BATCH:
+            said[self._joined :] = ["".join(said[self._joined :])]
+            self._joined += 1
+
+    def record(self, text: str) -> None:
+        """So much of it is in a message now, and what was said is in it."""
+        self.before += len(text)
+        self.said.clear()
+        self._joined = 0
 
     def take(self) -> list[Kept]:
         """What the pipeline has yielded since the last call; lets it go on."""
@@ -160,18 +183,24 @@ class TurnRun:
 
     async def _drive(self, turn: Turn, stream: Stream) -> None:
         outputs: AsyncIterator[Any] | None = None
+        request: RequestApproval | None = None
         try:
             outputs = stream(turn)
             async for output in outputs:
                 if self._cancelled:
                     self._hear_late(output)
                     break
+                if isinstance(output, RequestApproval):
+                    request, self._closing = check_request(output), True
+                    await _close(outputs)
+                    outputs = None
+                    break
                 self._keep(output)
                 if len(self._outputs) >= WINDOW:
                     await self._wait_for_room()
-            self._end("completed", "")
+            self._end(request or ("completed", ""))
         except BaseException as error:  # whatever it is, it ends this turn only (promise P17)
-            self._end("failed", text_of(error))
+            self._end(("failed", text_of(error)))
             if not self._cancelled:
                 with suppress(BaseException):  # a log that fails must not keep the turn from ending
                     log.info("turn_failed", turn=self.turn, session=turn.session_id, exc_info=error)
@@ -179,9 +208,9 @@ class TurnRun:
         self._signal()
         await _close(outputs)
 
-    def _end(self, status: Literal["completed", "failed"], reason: str) -> None:
+    def _end(self, how: tuple[Literal["completed", "failed"], str] | RequestApproval) -> None:
         if self.ended is None:
-            self.ended = (status, reason)
+            self.ended = how
 
     def _keep(self, output: Any) -> None:
         kept = check_output(output)
@@ -245,7 +274,7 @@ class TurnRun:
             self._timer = self._watch()
 
     def _time_out(self, error: TurnOverLimit) -> None:
-        self._end("failed", text_of(error))
+        self._end(("failed", text_of(error)))
         self.cause = "timeout"
         self._signal()
 

@@ -11,6 +11,8 @@ from ..ports import IndexRow
 from .answers import Member, SessionInfo
 from .events import (
     ActionTaken,
+    ApprovalDecided,
+    ApprovalRequested,
     ContextUpdated,
     DeliveryFailed,
     HostChanged,
@@ -138,6 +140,11 @@ def _describe(published: Published) -> _Description:  # noqa: C901
         case ActionTaken(user=user, action=action, data=data):
             done = {**plain(data, "data"), "action_type": action}
             return "action", user, f"Action: {action}", done
+        case ApprovalRequested() as asked:
+            return "action", "", "Approval requested", _data(asked)
+        case ApprovalDecided(by=by) as decided:
+            words = "Approval expired" if by is None else "Approval decided"
+            return "action", by or "", words, _data(decided)
         case ContextUpdated(user=user, patch=patch):
             return "state_change", user, "Context updated", {"updates": list(patch)}
         case MemoryAdded(user=user, memory=memory):
@@ -160,6 +167,12 @@ def _describe(published: Published) -> _Description:  # noqa: C901
 
 
 def _as_action(event: Any) -> _Description:
+    data = _data(event)
+    return "action", str(data.get("user", "")), f"Action: {data['action_type']}", data
+
+
+def _data(event: Any) -> dict[str, Any]:
+    """The event's fields, and its kind."""
     data: dict[str, Any] = msgspec.to_builtins(event)
     kind = data.pop("type")
-    return "action", str(data.get("user", "")), f"Action: {kind}", {**data, "action_type": kind}
+    return {**data, "action_type": kind}

@@ -9,7 +9,15 @@ import msgspec
 from ...actors.errors import InvalidInput
 from ...actors.kernel.reply import Reply
 from ...actors.ports import UserId
-from ...actors.session.operations import Interrupt, Operation, Shutdown, UserInput
+from ...actors.session.operations import (
+    CallApproval,
+    ExecApproval,
+    Interrupt,
+    Operation,
+    Shutdown,
+    UserInput,
+)
+from .approvals import Approvals
 from .base import follow
 from .ending import Ending
 from .talk import Talk
@@ -28,7 +36,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     answer: Any
 
 
-class Submissions(Talk, Ending):
+class Submissions(Talk, Approvals, Ending):
     """What agent clients submit."""
 
     __slots__ = ()
@@ -54,9 +62,24 @@ class Submissions(Talk, Ending):
         match operation:
             case UserInput(text=text):
                 return self.send(user, text)
+            case ExecApproval(approvals=approvals):
+                return self.decide(user, _decisions(approvals))
             case Interrupt():
                 return self.interrupt(user)
             case Shutdown():
                 return self.shutdown(user)
             case _:
                 raise InvalidInput("operation", type(operation).__name__, "an operation")
+
+
+def _decisions(approvals: Any) -> dict[str, bool]:
+    """Each call once, so that no order of them matters. Raises InvalidInput."""
+    limit = "a list of CallApproval, each call once"
+    if type(approvals) is not list:
+        raise InvalidInput("approvals", approvals, limit)
+    decisions: dict[str, bool] = {}
+    for call in approvals:
+        if type(call) is not CallApproval or call.tool_call_id in decisions:
+            raise InvalidInput("approvals", call, limit)
+        decisions[call.tool_call_id] = call.approved
+    return decisions

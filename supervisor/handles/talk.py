@@ -11,6 +11,7 @@ from ...actors.session import values
 from ...actors.session.answers import CancelReceipt, Receipt, StopFact, TurnResult, TurnTicket
 from ...actors.session.commands import Interrupt, PlaceAnswer, Post, Send
 from ...actors.session.messages import AwaitStopped, AwaitTurn, Delivered
+from ...actors.session.outputs import check_output
 from ...actors.session.settings import POLICIES
 from ...actors.session.transcript import Message
 from .base import Handle
@@ -98,7 +99,8 @@ class Talk(Handle):
         was sent with. Once for each turn, also after a restart. Refused: AnswerNotExpected.
         """
         key = values.name(key, "key")
-        answer = Message(text=values.text(text, "text"), key=key, at_ms=at_ms)
+        answer = check_output(Message(text=text, key=key, at_ms=at_ms))
+        assert isinstance(answer, Message)
         return self._ask(PlaceAnswer(answer=answer))
 
     def result(self, turn: int) -> Reply[TurnResult]:

@@ -352,10 +352,11 @@ def test_a_session_at_work_stays_unless_it_is_forced() -> None:
             assert runtime.resident == 1
             assert await runtime.passivate("s", force=True) is True
 
-            await refused(waiting, greenroom.SessionClosed)
-            assert (runtime.resident, script.closed) == (0, [1])
+            await settle()
+            assert (runtime.resident, script.closed, waiting.done) == (0, [1], False)
             result = await turn.result()
             assert (result.status, result.cause) == ("lost", "evicted")
+            assert (await waiting).status == "lost"
             await clock.advance(61.0)
             assert runtime.resident == 0  # it is still looked after when it has stayed once
 

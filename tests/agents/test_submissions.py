@@ -63,6 +63,13 @@ def test_a01_no_two_threads_are_given_the_same_id() -> None:
 def test_a02_operations_have_the_names_that_clients_know() -> None:
     for operation, wire in [
         (say("hello"), {"type": "user_input", "text": "hello"}),
+        (
+            greenroom.ExecApproval([greenroom.CallApproval("1.1", True)]),
+            {
+                "type": "exec_approval",
+                "approvals": [{"tool_call_id": "1.1", "approved": True}],
+            },
+        ),
         (greenroom.Interrupt(), {"type": "interrupt"}),
         (greenroom.Shutdown(), {"type": "shutdown"}),
     ]:
@@ -82,6 +89,37 @@ def test_a02_each_operation_is_answered_as_its_command_is() -> None:
             assert (stopped.answer.verdict, stopped.answer.turn) == ("won", 1)
             await session.submit("ann", greenroom.Shutdown())
             assert (await session.info()).state == "ended"
+
+    play(scene)
+
+
+def test_a02_an_approval_decides_on_the_calls_it_names_and_rejects_the_others() -> None:
+    async def scene() -> None:
+        told = list[Any]()
+
+        async def ask(turn: greenroom.Turn) -> AsyncIterator[Any]:
+            if turn.decisions is None:
+                calls = [greenroom.ToolCall(name="look", id=name) for name in ("a", "b")]
+                yield greenroom.RequestApproval(calls=calls)
+                return
+            told.append(turn.decisions)
+            for call in turn.decisions:
+                yield greenroom.ToolResult(id=call)
+
+        async with room(pipeline=ask) as session:
+            turn = (await session.submit("ann", say("look"))).answer
+            await settle()
+            yes = greenroom.CallApproval("b", True)
+            for wrong in ("b", [yes, yes], [{"tool_call_id": "b", "approved": True}], None):
+                with pytest.raises(greenroom.InvalidInput, match="approvals"):
+                    session.submit("ann", greenroom.ExecApproval(wrong))  # type: ignore[arg-type]
+
+            await session.submit("ann", greenroom.ExecApproval([yes]))
+
+            assert (await turn.result()).status == "completed"
+            assert told == [{"a": False, "b": True}]
+            late = session.submit("ann", greenroom.ExecApproval([yes]))
+            await refused(late, greenroom.NoApproval)
 
     play(scene)
 

@@ -36,6 +36,12 @@ ROWS = {
         "publisher, in bursts",
         "heap grown while some have stalled",
     ],
+    "turns": [
+        "post to another session, p50",
+        "post to another session, p99",
+        "pieces of text, published",
+        "memory grown meanwhile",
+    ],
 }
 
 

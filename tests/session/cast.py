@@ -13,7 +13,9 @@ from greenroom.actors.errors import Refused
 from greenroom.actors.session.commands import (
     Approve,
     Command,
+    Decide,
     End,
+    Expire,
     FinishTurn,
     Interrupt,
     Join,
@@ -25,9 +27,10 @@ from greenroom.actors.session.commands import (
     Resume,
     Send,
     Start,
+    Suspend,
 )
 from greenroom.actors.session.events import Durable
-from greenroom.actors.session.fold import apply
+from greenroom.actors.session.fold import apply, save
 from greenroom.actors.session.rules import decide
 from greenroom.actors.session.rules.moment import Moment
 from greenroom.actors.session.settings import Settings
@@ -83,6 +86,8 @@ def do(
     events = decide(state, command, Moment(at_ms, said, held))
     for event in events:
         apply(state, event, at_ms)
+    if isinstance(command, Suspend) and command.saved is not None:
+        save(state, command.saved)
     return events
 
 
@@ -132,13 +137,21 @@ _SAID = st.lists(TEXT.filter(bool), max_size=2)
 _ID = st.sampled_from(["", "", "a", "b", "1.1", "1.2", "2.1"])
 
 Act = tuple[str, Any, list[str]]
-"""Who acts (`people`, `turn`, `finish` or `restart`), with what, and the text said by then."""
+"""Who acts (`people`, `turn`, `finish`, `ask`, `time`, `restart`), with what, and what was said."""
+
+_CALLS = st.lists(
+    st.builds(ToolCall, name=TEXT, id=_ID), min_size=1, max_size=3, unique_by=lambda call: call.id
+)
+_DECISIONS = st.dictionaries(_ID, st.booleans(), max_size=3)
 
 _WHAT: dict[str, tuple[int, str, st.SearchStrategy[Any]]] = {
     "send": (8, "people", st.builds(Send, user=USERS, text=TEXT)),
     "output": (8, "turn", st.builds(Message, text=TEXT)),
     "call": (10, "turn", st.builds(ToolCall, name=TEXT, id=_ID)),
     "result": (8, "turn", st.builds(ToolResult, value=PLAIN, id=_ID)),
+    "ask": (5, "ask", st.tuples(_CALLS, PLAIN)),
+    "decide": (5, "people", st.builds(Decide, user=USERS, decisions=_DECISIONS)),
+    "expire": (1, "time", st.just(None)),
     "finish": (4, "finish", st.sampled_from(["completed", "failed"])),
     "supersede": (2, "people", st.builds(Send, user=USERS, text=TEXT, policy=st.just("interrupt"))),
     "reject": (1, "people", st.builds(Send, user=USERS, text=TEXT, policy=st.just("reject"))),
@@ -177,14 +190,20 @@ def perform(state: State, act: Act) -> tuple[Durable, ...]:
             command = what
         case "restart":
             command, said = Recover(attempts=what), []  # what was said is lost
-        case _ if running is None:
+        case "time":
+            command = Expire(approval=state.approval.id if state.approval else "none")
+        case _ if running is None or state.approval is not None:
             return ()
+        case "ask":
+            calls, saved = what
+            command = Suspend(turn=running.turn, calls=calls, expires_s=60.0, saved=saved)
         case "turn":
             command = Record(turn=running.turn, output=what)
         case _:
             command = FinishTurn(turn=running.turn, status=what)
+    speaks = running is not None and state.approval is None
     try:
-        return do(state, command, said=said if running else (), at_ms=state.updated_ms + 1)
+        return do(state, command, said=said if speaks else (), at_ms=state.updated_ms + 1)
     except Refused:
         return ()
 

@@ -374,7 +374,7 @@ def test_a_turn_ends_exactly_once_and_never_runs_again(script: list[Act]) -> Non
                 ended.append(event.turn)
             elif isinstance(event, happened.TurnStarted):
                 assert event.turn not in ended
-                if event.attempt == 1:
+                if event.attempt == 1 and not event.resumed:
                     started.append(event.turn)
         running, queued = waiting(state)
         alive = [turn for turn in (running, *queued) if turn is not None]

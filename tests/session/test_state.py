@@ -26,7 +26,7 @@ from greenroom.actors.ports import Claim
 from greenroom.actors.session import events as happened
 from greenroom.actors.session.commands import End, FinishTurn, Join, Leave, Pause, Post, Send
 from greenroom.actors.session.events import Durable, Entry, decode_entry, encode_entry
-from greenroom.actors.session.fold import apply, restore
+from greenroom.actors.session.fold import apply, restore, save
 from greenroom.actors.session.state import (
     REMEMBERED_TURNS,
     State,
@@ -61,8 +61,12 @@ def played(script: list[Act], state: State) -> tuple[list[bytes], list[bytes]]:
     for act in script:
         replayed = copy.deepcopy(state)
         for event in perform(state, act):
-            bodies.append(encode_entry(Entry(state.updated_ms, event)))
+            asked = state.approval if isinstance(event, happened.ApprovalRequested) else None
+            saved = asked.saved if asked else None
+            bodies.append(encode_entry(Entry(state.updated_ms, event, saved=saved)))
             apply(replayed, event, state.updated_ms)
+            if saved is not None:
+                save(replayed, saved)
             states.append(encode_state(replayed))
     return bodies, states
 

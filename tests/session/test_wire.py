@@ -11,6 +11,7 @@ from greenroom.actors.session.items import Published
 from greenroom.actors.session.transcript import Message, ToolCall, ToolResult
 from greenroom.actors.session.wire import EventType, RoomEvent, iso, room_event
 
+ASKED: dict[str, Any] = {"turn": 2, "approval": "2-7"}
 BOB = {"user": "bob", "name": "Bob"}
 SAYS = Message(text="hi", role="user", author="bob", turn=2, at_ms=1)
 ANSWERS = Message(text="hello", turn=2, at_ms=1)
@@ -55,6 +56,21 @@ WIRE: list[tuple[Event, EventType, str, str, dict[str, Any]]] = [
     (
         happened.ContextUpdated(user="bob", patch={"z": 1, "a": None}),
         *("state_change", "bob", "Context updated", {"updates": ["z", "a"]}),
+    ),
+    (
+        happened.ApprovalRequested(**ASKED, calls=["a"], expires_ms=9000),
+        *("action", "", "Approval requested"),
+        {**ASKED, "calls": ["a"], "expires_ms": 9000, "action_type": "approval.requested"},
+    ),
+    (
+        happened.ApprovalDecided(**ASKED, by="bob", decisions={"a": True}),
+        *("action", "bob", "Approval decided"),
+        {**ASKED, "by": "bob", "decisions": {"a": True}, "action_type": "approval.decided"},
+    ),
+    (
+        happened.ApprovalDecided(**ASKED, by=None, decisions={"a": False}),
+        *("action", "", "Approval expired"),
+        {**ASKED, "by": None, "decisions": {"a": False}, "action_type": "approval.decided"},
     ),
     (
         happened.MemoryAdded(user="bob", memory="m"),
@@ -119,8 +135,6 @@ OTHERS: list[Event] = [
     happened.TurnHandedBack(turn=2, cause="drain"),
     happened.TurnStopped(turn=2, attempt=1, how="stopped"),
     happened.TurnRolledBack(turn=2, by="bob", removed=3),
-    happened.ApprovalRequested(turn=2, approval="2-7", calls=["a"], expires_ms=9000),
-    happened.ApprovalDecided(turn=2, approval="2-7", by="bob", decisions={"a": True}),
     happened.TranscriptCut(by="bob", why="undo", keep=2, removed=3),
     happened.Compacted(turn=2, lines=4, summary="in short"),
     happened.DialogSet(user="bob", dialog=[happened.Exchange(user="hi", assistant="ho")]),

@@ -75,6 +75,12 @@ def test_the_longest_delay_is_no_shorter_than_the_first() -> None:
     refused("max_restart_delay_s", restart_delay_s=60.0)
 
 
+def test_the_time_to_decide_has_a_date() -> None:
+    assert Config(approval_expires_s=0.001).approval_expires_s == 0.001
+    for value in (0.0, math.inf, math.nan, 1e10):
+        assert "positive" in refused("approval_expires_s", approval_expires_s=value).limit
+
+
 @pytest.mark.parametrize("field", NUMBERS)
 def test_every_field_has_a_range(field: str) -> None:
     refused(field, **{field: -1})

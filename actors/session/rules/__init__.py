@@ -15,9 +15,11 @@ from ..commands import (
     Close,
     Command,
     Conclude,
+    Decide,
     Delete,
     Deny,
     End,
+    Expire,
     FinishTurn,
     HandBack,
     Interrupt,
@@ -32,12 +34,13 @@ from ..commands import (
     Send,
     Start,
     Steer,
+    Suspend,
     TransferHost,
     UpdateContext,
 )
 from ..events import Durable
 from ..state import State
-from . import ending, rooms, shared, turns
+from . import approvals, ending, rooms, shared, turns
 from .moment import Moment
 
 
@@ -54,6 +57,12 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return turns.finish(state, command, moment)
         case Interrupt():
             return turns.interrupt(state, command, moment)
+        case Suspend():
+            return approvals.suspend(state, command, moment)
+        case Decide():
+            return approvals.decide(state, command, moment)
+        case Expire():
+            return approvals.expire(state, command, moment)
         case Steer():
             return turns.steer(state, command, moment)
         case PlaceAnswer():

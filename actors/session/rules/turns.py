@@ -72,7 +72,10 @@ def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
         case "merge" if state.queued and state.queued[-1].user == user:
             return (_posted(command, state.queued[-1].turn, moment),)
         case "latest":
-            return (*_replaced(state, user, turn), posted, queued)
+            replaced = _replaced(state, user, turn)
+            if not replaced:
+                _require_place(state)
+            return (*replaced, posted, queued)
         case "steer":
             _require_place(state)
             return (posted, msgspec.structs.replace(queued, steer=state.running is not None))
@@ -141,12 +144,15 @@ def interrupt(state: State, command: Interrupt, moment: Moment) -> tuple[Durable
 
 def record(state: State, command: Record, moment: Moment) -> tuple[Durable, ...]:
     """Keep what the running turn's pipeline yielded, after the text that came before it."""
-    said = _said(command.turn, moment)
+    said = said_so_far(command.turn, moment)
     match command.output:
         case Message() as message:
             return (*said, *_placed(state, message, command.turn, moment))
+        case ToolCall() as call if _is_repeated(state, call):
+            return ()
         case ToolCall() as call:
-            return (*said, ToolCalled(call=_identified(state, call, command.turn)))
+            own = identified(calls_of(state, command.turn), call, command.turn)
+            return (*said, ToolCalled(call=own))
         case ToolResult() as result:
             return (*said, ToolReturned(result=_matched(state, result, command.turn)))
 
@@ -157,7 +163,7 @@ def steer(state: State, command: Steer, moment: Moment) -> tuple[Durable, ...]:
     if not waiting or state.open_calls:
         return ()
     handed = (_handed(state, each.turn, command.turn) for each in waiting)
-    return (*_said(command.turn, moment), *handed)
+    return (*said_so_far(command.turn, moment), *handed)
 
 
 def _handed(state: State, turn: int, into: int) -> TurnSteered:
@@ -177,7 +183,7 @@ def hand_back(state: State, command: HandBack, moment: Moment) -> tuple[Durable,
     running = state.running
     if running is None or state.approval is not None:
         return ()
-    said = _said(running.turn, moment, interrupted=True)
+    said = said_so_far(running.turn, moment, interrupted=True)
     return (*said, TurnHandedBack(turn=running.turn, cause=command.cause))
 
 
@@ -225,15 +231,20 @@ def start_queued(state: State, moment: Moment) -> tuple[Durable, ...]:
 
 def resume_decided(state: State, moment: Moment) -> tuple[Durable, ...]:
     """The suspended turn goes on, if its approval is decided and turns are not held."""
+    assert state.approval is not None
+    if state.approval.decisions is None or moment.held:
+        return ()
+    return (resumption(state),)
+
+
+def resumption(state: State) -> TurnStarted:
+    """The suspended turn goes on."""
     running, approval = state.running, state.approval
     assert running is not None
     assert approval is not None
-    if approval.decisions is None or moment.held:
-        return ()
-    resumed = TurnStarted(
+    return TurnStarted(
         turn=running.turn, user=running.user, attempt=running.attempt, resumed=approval.id
     )
-    return (resumed,)
 
 
 def cancel_all(
@@ -268,7 +279,7 @@ def end_running(
         ToolReturned(result=ToolResult(id=call, failed=True, stub=True, turn=turn))
         for call in state.open_calls
     )
-    said = _said(turn, moment, interrupted=status != "completed")
+    said = said_so_far(turn, moment, interrupted=status != "completed")
     return (*said, *stubs, TurnEnded(turn=turn, status=status, reason=reason, cause=cause))
 
 
@@ -280,7 +291,10 @@ def _posted(command: Post | Send, turn: int, moment: Moment) -> MessagePosted:
     )
 
 
-def _said(turn: int, moment: Moment, *, interrupted: bool = False) -> tuple[MessagePosted, ...]:
+def said_so_far(
+    turn: int, moment: Moment, *, interrupted: bool = False
+) -> tuple[MessagePosted, ...]:
+    """What the turn has said and is in no event yet, as a message."""
     if not moment.said:
         return ()
     text, delivered = "".join(moment.said), None
@@ -305,9 +319,23 @@ def _placed(state: State, message: Message, turn: int, moment: Moment) -> tuple[
     return (MessagePosted(message=placed),)
 
 
-def _identified(state: State, call: ToolCall, turn: int) -> ToolCall:
+def _is_repeated(state: State, call: ToolCall) -> bool:
+    """Whether the turn had made the call before it was suspended: libraries repeat it on resume."""
+    running = state.running
+    if not call.id or running is None or running.resume is None:
+        return False
+    kept = outputs_of(state.history, running.turn)[: running.kept]
+    known = (line for line in kept if isinstance(line, ToolCall))
+    return any((line.id, line.name) == (call.id, call.name) for line in known)
+
+
+def calls_of(state: State, turn: int) -> set[str]:
+    """The ids of all calls that the turn has made."""
+    return {line.id for line in outputs_of(state.history, turn) if isinstance(line, ToolCall)}
+
+
+def identified(earlier: set[str], call: ToolCall, turn: int) -> ToolCall:
     """The call with its turn, and an id of its own: `turn.n`, if the pipeline gave none."""
-    earlier = {line.id for line in outputs_of(state.history, turn) if isinstance(line, ToolCall)}
     if call.id in earlier:
         raise InvalidInput("tool call id", call.id, "used once in a turn")
     numbered = (f"{turn}.{n}" for n in count(len(earlier) + 1))
