@@ -49,6 +49,7 @@ from .actors.errors import (
     TurnQueueFull,
     VersionConflict,
     WouldDeadlock,
+    WrongPhase,
     WrongSession,
     WrongState,
 )
@@ -59,6 +60,7 @@ from .actors.session.answers import (
     HistoryPage,
     JoinReceipt,
     Member,
+    PhaseReceipt,
     Receipt,
     SessionInfo,
     SessionSnapshot,
@@ -66,6 +68,7 @@ from .actors.session.answers import (
 )
 from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.cursor import START
+from .actors.session.events import Exchange
 from .actors.session.items import Gap, Published
 from .actors.session.operations import (
     CallApproval,
@@ -76,7 +79,14 @@ from .actors.session.operations import (
 )
 from .actors.session.pipeline import Turn
 from .actors.session.settings import Settings
-from .actors.session.transcript import Message, RequestApproval, TextDelta, ToolCall, ToolResult
+from .actors.session.transcript import (
+    Message,
+    PhaseChange,
+    RequestApproval,
+    TextDelta,
+    ToolCall,
+    ToolResult,
+)
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
 from .supervisor.handles.submissions import Submission
@@ -99,6 +109,7 @@ __all__ = [
     "Conflict",
     "DecideReceipt",
     "DrainReport",
+    "Exchange",
     "ExecApproval",
     "Fenced",
     "Gap",
@@ -129,6 +140,8 @@ __all__ = [
     "OutcomeUnknown",
     "Overloaded",
     "PendingApproval",
+    "PhaseChange",
+    "PhaseReceipt",
     "Published",
     "Receipt",
     "Refused",
@@ -167,6 +180,7 @@ __all__ = [
     "UserInput",
     "VersionConflict",
     "WouldDeadlock",
+    "WrongPhase",
     "WrongSession",
     "WrongState",
 ]

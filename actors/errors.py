@@ -338,6 +338,18 @@ class SessionEnded(WrongState):
         super().__init__(session, "ended", allowed)
 
 
+class WrongPhase(Refused):
+    """A session in this phase cannot go to that one; `allowed` are those it can go to."""
+
+    code = "wrong_phase"
+
+    def __init__(self, session: str, phase: str, to: str, allowed: tuple[str, ...]) -> None:
+        self.session, self.phase, self.to, self.allowed = session, phase, to, allowed
+        super().__init__(
+            f"session {session} is {phase} and cannot be {to} next, but {' or '.join(allowed)}"
+        )
+
+
 class TurnBusy(Refused):
     """A turn is running and the message asked not to wait for it (`policy="reject"`)."""
 

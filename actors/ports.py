@@ -242,8 +242,8 @@ class Sink(Protocol):
 Pipeline: TypeAlias = Callable[[Any], Any]
 """From a `Turn` to its outputs: an async generator function (streams), a coroutine function, or
 a plain function (run in a thread of its own). Outputs are `str`, `TextDelta`, `ToolCall`,
-`ToolResult`, `Message`, and at last `RequestApproval`; a function that is no generator returns one
-of them, a list, or None."""
+`ToolResult`, `Message`, `PhaseChange`, and at last `RequestApproval`; a function that is no
+generator returns one of them, a list, or None."""
 
 Policy: TypeAlias = Literal[
     "enqueue", "reject", "interrupt", "rollback", "steer", "merge", "latest"

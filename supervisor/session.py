@@ -6,9 +6,10 @@ from .handles.people import People
 from .handles.reading import Reading
 from .handles.sharing import Sharing
 from .handles.submissions import Submissions
+from .handles.voice import Voice
 
 
-class Session(People, Submissions, Sharing, Reading):
+class Session(People, Submissions, Voice, Sharing, Reading):
     """A session, wherever it is just now: on stage, or passivated and woken by the next call.
 
     Every method queues its command at once, from any thread, and returns a `Reply`: `await` it

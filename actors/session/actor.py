@@ -28,7 +28,7 @@ from ..kernel.mailbox import Mail, Mailbox
 from ..kernel.reply import Reply
 from .answers import answer
 from .approvals import undecided
-from .commands import Command, Expire, HandBack, Recover, Send, Suspend
+from .commands import Command, Expire, Greet, HandBack, Recover, Send, Suspend
 from .desk import QUESTIONS, Desk
 from .ending import Erasure, begin_grace, end_grace, erase
 from .events import (
@@ -69,7 +69,9 @@ from .messages import (
     Passivate,
     Present,
     ReportFailure,
+    SetPhase,
     Stayed,
+    Touch,
 )
 from .outbox import Held, Outbox
 from .presence import Presences
@@ -78,6 +80,7 @@ from .rules.moment import Moment
 from .stage import Stage
 from .state import State
 from .turns import LateAnswer, RunGone, TakeSteering, TurnOutput
+from .voice import Voice
 
 COMMANDS: Final = frozenset(get_args(Command))
 
@@ -219,7 +222,7 @@ class SessionActor(Actor):
             if key is not None and (first := first_answer(state, key, command)) is not None:
                 self._outbox.put(Held(reply=reply, answer=first))
                 return
-            if type(command) is Send and stage.stream is None:
+            if stage.stream is None and type(command) in (Send, Greet):
                 raise NoPipeline(state.id)
             moment = self._moment()
             events = decide(state, command, moment)
@@ -231,6 +234,8 @@ class SessionActor(Actor):
             self._outbox.put(Held(reply=reply, answer=refusal))
             return
         before, commit = state.revision, None
+        voice = self.voice
+        published = events if voice is None else voice.accompany(state, events)
         for event in events:
             apply(state, event, moment.at_ms)
         if self._lane is not None:
@@ -246,7 +251,7 @@ class SessionActor(Actor):
             row = state.index_row(members=moved)
             commit = self._outbox.append(bodies, row, after=before)
         self._outbox.put(
-            Held(events, moment.at_ms, before, commit=commit, reply=reply, answer=told)
+            Held(published, moment.at_ms, before, commit=commit, reply=reply, answer=told)
         )
         self._outbox.snapshot_if_due(state)
 
@@ -349,6 +354,20 @@ class SessionActor(Actor):
             reply.set("stopped")
         else:
             self._lane.ask_stopped(mail.message.turn, reply)
+
+    # --- voice ---
+
+    voice: Voice | None = None  # of the class: a session that has no phase has none of its own
+
+    def use_voice(self) -> Voice:
+        """Made when a phase is first set, or somebody touches: most sessions have no use for it."""
+        if self.voice is None:
+            self.voice = self._desk.voice = Voice(self._stage, self._outbox)
+        return self.voice
+
+    def _on_voice(self, mail: Mail) -> None:
+        self.active_s = self._stage.clock.monotonic()
+        self.use_voice().take(self.state, mail)
 
     # --- approvals ---
 
@@ -518,6 +537,8 @@ class SessionActor(Actor):
         Delivered: _on_delivered,
         AwaitStopped: _await_stopped,
         Passivate: _passivate,
+        SetPhase: _on_voice,
+        Touch: _on_voice,
         ApprovalDue: _expire,
         Erase: erase,
         GraceOver: end_grace,

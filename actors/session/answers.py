@@ -9,7 +9,7 @@ import msgspec
 
 from ..ports import SessionId, UserId
 from .approvals import DecideReceipt, PendingApproval, pending, undecided
-from .commands import Command, Decide, Interrupt, Join, Send, Steer
+from .commands import Command, Decide, Greet, Interrupt, Join, Send, Steer
 from .cursor import Cursor
 from .events import (
     ApprovalDecided,
@@ -18,11 +18,15 @@ from .events import (
     MessagePosted,
     PresenceChanged,
     TurnEnded,
+    TurnQueued,
+    TurnStarted,
     TurnStatus,
     TurnSteered,
 )
 from .items import Published
+from .phases import Phase
 from .retention import retained
+from .settings import MODES, Mode
 from .state import Lifecycle, Outcome, Participant, State
 from .transcript import Line, Message, own
 from .values import copied
@@ -50,8 +54,15 @@ class JoinReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="join
     revision: int
 
 
+class PhaseReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The voice session's phase. Not `taken`: the turn that asked for another is not current."""
+
+    phase: Phase
+    taken: bool
+
+
 class TurnTicket(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="turn"):
-    """The turn is accepted and durable. `ahead` turns must end before it starts.
+    """The turn is accepted and durable. `ahead` turns must end before it starts. Turn 0 is none.
 
     `waits_for` says what it waits for: a running `turn`, one that is suspended for an `approval`,
     the `resume` of a paused session, or a `pipeline` while the session has none to run it.
@@ -109,6 +120,8 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A session at a glance. Times are UTC milliseconds; `revision` counts its durable events.
 
     `participants` are in the order of joining. `events` is how many the room history retains.
+    `phase` is that of a voice session: `init` until somebody sets it, and after each passivation.
+    `active_ms`: the last event, phase set, or touch; the latter two until a passivation.
     `approval` is the id of the one that the running turn waits for; what it is about is for
     participants: in a `SessionSnapshot`, or from `session.approval`.
     """
@@ -129,6 +142,10 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     messages: int
     running_turn: int | None
     queued_turns: list[int]
+    mode: Mode
+    character_id: str
+    phase: Phase
+    active_ms: int
     approval: str | None = None
 
 
@@ -184,8 +201,8 @@ class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
 def answer(state: State, command: Command, events: Sequence[Durable]) -> Told:
     """The answer to `command`, which caused `events`, already folded into `state`."""
     match command:
-        case Send():
-            return _ticket(state, events)
+        case Send() | Greet():
+            return _ticket(state, _turn_of(events))
         case Steer(turn=turn):
             handed = sum(event.messages for event in events if isinstance(event, TurnSteered))
             return tuple(inputs_of(state.history, turn)[-handed:] if handed else ())
@@ -204,12 +221,23 @@ def answer(state: State, command: Command, events: Sequence[Durable]) -> Told:
             return Receipt(revision=state.revision)
 
 
-def _ticket(state: State, events: Sequence[Durable]) -> TurnTicket:
-    """The turn that the message began, or was merged into."""
-    # The first one may be what an interrupted turn had said.
-    posted = next(event for event in reversed(events) if isinstance(event, MessagePosted))
-    turn, revision = posted.message.turn, state.revision
-    running = state.running
+def _turn_of(events: Sequence[Durable]) -> int:
+    """The turn that a message began, or was merged into, or that was begun without one; or 0."""
+    for event in reversed(events):
+        match event:
+            case MessagePosted(message=message):
+                return message.turn
+            case TurnQueued(turn=turn) | TurnStarted(turn=turn):
+                return turn
+            case _:
+                continue
+    return 0
+
+
+def _ticket(state: State, turn: int) -> TurnTicket:
+    revision, running = state.revision, state.running
+    if turn == 0:
+        return TurnTicket(turn=0, ahead=0, revision=revision)
     if running is not None and running.turn == turn:
         return TurnTicket(turn=turn, ahead=0, revision=revision)
     place = next(i for i, waiting in enumerate(state.queued) if waiting.turn == turn)
@@ -238,8 +266,8 @@ def result_of(state: State, turn: int, outcome: Outcome) -> TurnResult:
     )
 
 
-def info(state: State) -> SessionInfo:
-    """The session at a glance, copied out of its state."""
+def info(state: State, phase: Phase = "init", touched_ms: int = 0) -> SessionInfo:
+    """The session at a glance, copied out of its state; with its voice phase and last touch."""
     return SessionInfo(
         id=state.id,
         name=state.name,
@@ -257,14 +285,18 @@ def info(state: State) -> SessionInfo:
         messages=state.messages,
         running_turn=state.running.turn if state.running else None,
         queued_turns=[waiting.turn for waiting in state.queued],
+        mode=MODES[state.settings.mode],
+        character_id=state.settings.character_id,
+        phase="closed" if state.lifecycle == "ended" else phase,
+        active_ms=max(state.updated_ms, touched_ms),
         approval=approval.id if (approval := undecided(state)) else None,
     )
 
 
-def snapshot(state: State, said: Sequence[str]) -> SessionSnapshot:
+def snapshot(state: State, said: Sequence[str], seen: SessionInfo | None = None) -> SessionSnapshot:
     """The whole state, copied out of it; the cursor that belongs to it is not known yet."""
     return SessionSnapshot(
-        info=info(state),
+        info=seen or info(state),
         context=copied(state.context),
         versions=dict(state.versions),
         memories=list(state.memories),

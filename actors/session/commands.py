@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from ..ports import Policy, UserId
-from .events import Cause
+from .events import Cause, Exchange
 from .transcript import Message, ToolCall, ToolResult
 
 
@@ -111,6 +111,20 @@ class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send"):
     text: str
     policy: Policy | None = None
     answer_key: str = ""
+
+
+class Greet(msgspec.Struct, frozen=True, kw_only=True, tag="greet"):
+    """A participant has the pipeline greet: once in the life of a session, nothing after that."""
+
+    user: UserId
+    prompt: str = ""
+
+
+class SetDialog(msgspec.Struct, frozen=True, kw_only=True, tag="set_dialog"):
+    """A participant replaces the dialog context that pipelines are given."""
+
+    user: UserId
+    dialog: list[Exchange]
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True, tag="act"):
@@ -230,6 +244,8 @@ class Recover(msgspec.Struct, frozen=True, kw_only=True, tag="recover"):
 Command: TypeAlias = (
     Send
     | Post
+    | Greet
+    | SetDialog
     | Act
     | UpdateContext
     | AddMemory

@@ -11,14 +11,17 @@ from ..errors import GreenroomError, JournalUnavailable, Refused, TurnNotFound, 
 from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
 from ..subscriber import SubscriberActor
-from .answers import HistoryPage, info, result_of, snapshot
+from .answers import HistoryPage, SessionInfo, info, result_of, snapshot
 from .approvals import pending
+from .dialog import dialog
 from .events import PresenceChanged, addressee
 from .items import Published, stored
 from .live import LiveLog
 from .messages import (
+    AwaitSettled,
     AwaitTurn,
     GetApproval,
+    GetDialog,
     GetHistory,
     GetInfo,
     GetSnapshot,
@@ -28,9 +31,11 @@ from .messages import (
 )
 from .outbox import Held, Later, Outbox
 from .rules.checks import require_member
+from .settled import Settling
 from .stage import Stage
 from .state import State
 from .transcript import own
+from .voice import Voice
 
 
 class Desk:
@@ -47,7 +52,9 @@ class Desk:
         self._live = live
         self._outbox = outbox
         self._said = said  # by the running turn, and in no message yet
+        self.voice: Voice | None = None  # once somebody has used it
         self._waiting: dict[int, list[Mail]] = {}
+        self._settling: Settling | None = None
         self._reading: set[asyncio.Task[None]] = set()
 
     def ask(self, state: State, mail: Mail) -> None:
@@ -61,12 +68,15 @@ class Desk:
         """Answer those who wait for `turn`, which has ended."""
         for mail in self._waiting.pop(turn, ()):
             self.ask(state, mail)
+        if self._settling is not None:
+            for mail in self._settling.take(turn):
+                self._tell(mail, True)
 
     def take_waiting(self) -> list[Mail]:
         """The questions that have no answer yet, for the next activation."""
         mails = [mail for waiting in self._waiting.values() for mail in waiting]
         self._waiting.clear()
-        return mails
+        return mails if self._settling is None else [*mails, *self._settling.hand_over()]
 
     def _tell(self, mail: Mail, answer: object) -> None:
         if isinstance(mail.reply_to, Reply):
@@ -85,8 +95,26 @@ class Desk:
         else:
             self._waiting.setdefault(turn, []).append(mail)
 
+    def _await_settled(self, state: State, mail: Mail) -> None:
+        """Whoever has waited in an earlier activation waits on for the same turn."""
+        running, turn = state.running, mail.message.turn
+        if running is None or turn not in (None, running.turn):
+            self._tell(mail, True)
+            return
+        if self._settling is None:
+            self._settling = Settling(self._stage.clock)
+        self._settling.wait(mail, running.turn)
+
     def _get_info(self, state: State, mail: Mail) -> None:
-        self._tell(mail, info(state))
+        self._tell(mail, self._info(state))
+
+    def _info(self, state: State) -> SessionInfo:
+        voice = self.voice
+        return info(state) if voice is None else info(state, voice.phase, voice.touched_ms)
+
+    def _get_dialog(self, state: State, mail: Mail) -> None:
+        require_member(state, mail.message.user)
+        self._tell(mail, dialog(state))
 
     def _require_member(self, state: State, mail: Mail) -> None:
         require_member(state, mail.message.user)
@@ -103,7 +131,7 @@ class Desk:
     def _get_snapshot(self, state: State, mail: Mail) -> None:
         """The state of now, and the cursor and presences of when all of it has been published."""
         require_member(state, mail.message.user)
-        live, view = self._live, snapshot(state, self._said())
+        live, view = self._live, snapshot(state, self._said(), self._info(state))
         self._tell(mail, Later(lambda: view.at(live.cursor_at(live.next_index), self.presence)))
 
     def _get_history(self, state: State, mail: Mail) -> None:
@@ -170,6 +198,8 @@ class Desk:
 
     _HANDLERS: ClassVar[dict[type, Callable[[Desk, State, Mail], None]]] = {
         AwaitTurn: _await_turn,
+        AwaitSettled: _await_settled,
+        GetDialog: _get_dialog,
         GetInfo: _get_info,
         GetTranscript: _get_transcript,
         GetHistory: _get_history,

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import msgspec
 
 from ..ports import UserId
+from .phases import Phase
 from .transcript import Message, ToolCall, ToolResult
 
 TurnStatus: TypeAlias = Literal["completed", "failed", "cancelled", "superseded", "lost"]
@@ -275,6 +276,17 @@ class PresenceChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="
     focus: str | None = None
 
 
+class PhaseChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="phase.changed"):
+    """The voice phase of the session. Ephemeral: a session that wakes begins at `init` again.
+
+    `turn` is the one that moved it, or was current, 0 for none. `user` has set it; None: a turn.
+    """
+
+    phase: Phase
+    turn: int
+    user: UserId | None = None
+
+
 class DeliveryFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="error.delivery"):
     """A subscriber of `user` has failed to take an event. Ephemeral, once per subscription."""
 
@@ -314,7 +326,7 @@ Durable: TypeAlias = (
 )
 """Journaled with a revision, then published."""
 
-Ephemeral: TypeAlias = TextStreamed | PresenceChanged | TurnStopped | DeliveryFailed
+Ephemeral: TypeAlias = TextStreamed | PresenceChanged | PhaseChanged | TurnStopped | DeliveryFailed
 """Published only, in order with the durable ones."""
 
 Event: TypeAlias = Durable | Ephemeral
@@ -336,6 +348,8 @@ def turn_of(event: Event) -> int | None:
             return turn
         case TurnRolledBack(turn=turn):
             return turn
+        case PhaseChanged(turn=turn):
+            return turn or None
         case ApprovalRequested(turn=turn) | ApprovalDecided(turn=turn) | Compacted(turn=turn):
             return turn
         case MessagePosted(message=Message(turn=turn)) | ToolReturned(result=ToolResult(turn=turn)):

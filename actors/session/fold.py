@@ -59,7 +59,7 @@ from .state import (
 )
 from .transcript import Line, Message, own
 from .values import copied
-from .view import lines_of, open_calls, outputs_of, place, place_result
+from .view import lines_of, open_calls, outputs_of, place, place_result, start_of
 
 
 def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
@@ -250,8 +250,9 @@ def _steer(state: State, turn: int, into: int) -> None:
     state.queued = [waiting for waiting in state.queued if waiting.turn != turn]
     steered = [line for line in state.history if line.turn == turn]
     state.history = [line for line in state.history if line.turn != turn]
-    last = max(i for i, line in enumerate(state.history) if line.turn == into)
-    state.history[last + 1 : last + 1] = [replace(line, turn=into) for line in steered]
+    ends = (i for i, line in enumerate(state.history, 1) if line.turn == into)
+    at = max(ends, default=start_of(state.history, into))  # a greeting may have said nothing yet
+    state.history[at:at] = [replace(line, turn=into) for line in steered]
     _remember_outcome(state, turn, Outcome(status="completed", into=into))
 
 

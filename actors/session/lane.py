@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol
 
 from ..errors import Refused, text_of
@@ -19,11 +19,13 @@ from .events import (
     TurnStarted,
     TurnStopped,
 )
+from .outputs import Kept
 from .pipeline import Turn
 from .stage import Stage
 from .state import State
-from .transcript import Message, RequestApproval
+from .transcript import Message, PhaseChange, RequestApproval
 from .turns import TurnOutput, TurnRun
+from .voice import Voice
 
 
 class Host(Protocol):
@@ -31,6 +33,11 @@ class Host(Protocol):
 
     state: State
     epoch: int
+    voice: Voice | None
+
+    def use_voice(self) -> Voice:
+        """The session's voice phase."""
+        ...
 
     def run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
         """Decide, journal, fold, and let out what follows when it is durable."""
@@ -100,11 +107,16 @@ class Lane:
         if run is None or run.stamp != stamp:
             self._stage.stats.stale_outputs += 1
             return
+        outputs: Iterable[Kept] = run.take()
+        if host.voice is not None:
+            outputs = host.voice.heralded(host.state, outputs)
         try:
-            for output in run.take():
+            for output in outputs:
                 if isinstance(output, str):
                     run.say(output)
                     host.publish_only(TextStreamed(run.turn, output))
+                elif isinstance(output, PhaseChange):
+                    host.use_voice().change(host.state, run.turn, output.phase)
                 else:
                     host.run_command(Record(turn=run.turn, output=output), None)
             if isinstance(run.ended, RequestApproval):

@@ -12,6 +12,7 @@ from ..ports import SessionId, Sink, UserId
 from .commands import Command, Delete
 from .cursor import Cursor
 from .events import Cause, DeliveryFailed, PresenceChanged
+from .phases import Phase
 
 # --- questions to a session: answered from its state, and no activity ---
 
@@ -75,6 +76,42 @@ class Subscribe(msgspec.Struct, frozen=True):
     sink: Sink
     cursor: Cursor | None
     kinds: frozenset[type] | None = None
+
+
+class GetDialog(msgspec.Struct, frozen=True):
+    """Answered with the dialog context, for a participant."""
+
+    user: UserId
+
+
+class AwaitSettled(msgspec.Struct, frozen=True):
+    """Answered with True when no turn runs, or `turn` (None: the running one) has ended.
+
+    With False at monotonic time `until_s`; None: never.
+    """
+
+    until_s: float | None
+    turn: int | None = None
+
+
+# --- asked of a session: activity, and nothing that is journaled ---
+
+
+class SetPhase(msgspec.Struct, frozen=True):
+    """A participant moves the voice session to a phase; in the name of a turn, if that is current.
+
+    Answered with a `PhaseReceipt`.
+    """
+
+    user: UserId
+    phase: Phase
+    turn: int | None
+
+
+class Touch(msgspec.Struct, frozen=True):
+    """A participant is there. Answered with a `Receipt`."""
+
+    user: UserId
 
 
 # --- told to a session: no activity, no answer ---

@@ -8,10 +8,11 @@ import msgspec
 
 from ..errors import InvalidInput
 from .approvals import check_call
-from .transcript import Message, TextDelta, ToolCall, ToolResult
-from .values import MAX_NAME, plain, text
+from .phases import settable
+from .transcript import Message, PhaseChange, TextDelta, ToolCall, ToolResult
+from .values import MAX_NAME, MAX_TIME_MS, plain, text
 
-Kept: TypeAlias = str | Message | ToolCall | ToolResult
+Kept: TypeAlias = str | Message | ToolCall | ToolResult | PhaseChange
 
 
 def check_output(output: Any) -> Kept:
@@ -25,8 +26,9 @@ def check_output(output: Any) -> Kept:
         case Message(text=whole, key=key, at_ms=at_ms):
             text(whole, "message text")
             text(key, "key", MAX_NAME)
-            if type(at_ms) is not int or not 0 <= at_ms < 2**53:
-                raise InvalidInput("at_ms", at_ms, "UTC milliseconds, or 0 for now")
+            if type(at_ms) is not int or not 0 <= at_ms <= MAX_TIME_MS:
+                limit = "UTC milliseconds up to the year 9999, or 0 for now"
+                raise InvalidInput("at_ms", at_ms, limit)
             return output
         case ToolCall():
             return check_call(output)
@@ -34,8 +36,12 @@ def check_output(output: Any) -> Kept:
             if type(failed) is not bool:
                 raise InvalidInput("failed", failed, "True or False")
             return ToolResult(value=plain(value, "value"), id=text(call, "id"), failed=failed)
+        case PhaseChange(phase=phase):
+            return PhaseChange(settable(phase))
         case _:
-            limit = "a str, TextDelta, ToolCall, ToolResult, Message or RequestApproval"
+            limit = (
+                "a str, TextDelta, ToolCall, ToolResult, Message, PhaseChange or RequestApproval"
+            )
             raise InvalidInput("pipeline output", type(output).__name__, limit)
 
 
@@ -46,3 +52,5 @@ def size_of(kept: Kept) -> int:
             return len(text) if text.isascii() else len(text.encode())
         case ToolCall(arguments=value) | ToolResult(value=value):
             return len(msgspec.msgpack.encode(value))
+        case PhaseChange():
+            return 0

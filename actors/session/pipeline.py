@@ -14,7 +14,8 @@ import msgspec
 
 from ..kernel.reply import Reply
 from ..ports import Pipeline, SessionId, UserId
-from .events import TurnKind
+from .dialog import exchanges
+from .events import Exchange, TurnKind
 from .state import PendingTurn, State
 from .transcript import Line, Message, RequestApproval, own
 from .values import copied
@@ -49,6 +50,7 @@ class Turn:
         # makes a new list: up to there, this one is frozen and need not be copied.
         self._lines = state.history
         self._end = start_of(state.history, running.turn)
+        self._dialog, self._outcomes = state.dialog, state.outcomes
         self.inputs: tuple[Message, ...] = tuple(inputs_of(state.history, running.turn))
         self.input: Message = _input(self.inputs, running)
         # After a barge-in, text must say which answer it belongs to (spec, barge-in).
@@ -65,6 +67,14 @@ class Turn:
 
     def __repr__(self) -> str:
         return f"<Turn {self.id} of session {self.session_id}>"
+
+    @cached_property
+    def dialog(self) -> tuple[Exchange, ...]:
+        """The dialog context: as it was set, or else the pairs in `history` that the session
+        remembers (those of its last 32 turns that completed)."""
+        if self._dialog is not None:
+            return tuple(self._dialog)
+        return exchanges(self._lines[: self._end], self._outcomes)
 
     @cached_property
     def history(self) -> Sequence[Line]:

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Final, get_args
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
 
 from ..errors import ConfigError
 from ..ports import Policy
 from .roles import Roles, check_roles
+from .values import MAX_NAME
 
 POLICIES: Final = get_args(Policy)
+
+Mode: TypeAlias = Literal["omni", "standard"]
+"""How a voice session's next pipeline meets one that does not stop at once.
+
+omni: it starts beside it. standard: it waits until the old one has stopped, or is given up."""
+
+MODES: Final[Mapping[Any, Mode]] = {
+    "omni": "omni",
+    "standard": "standard",
+    "voice_llm": "omni",
+    0: "omni",
+    1: "standard",
+}
+"""The modes by their names, an alias, and their numbers (spec V02)."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,6 +70,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     roles: Roles = {}
     """Roles of this session's own, beside host, participant and observer: their permissions."""
 
+    mode: Literal["omni", "standard", "voice_llm", 0, 1] = "standard"
+    """How pipelines follow each other, `omni` or `standard`. An alias or a number is taken too,
+    and read back as one of the two."""
+
+    character_id: str = ""
+    """Who the pipeline speaks as, for clients to show."""
+
     def __post_init__(self) -> None:
         for field in ("max_participants", "max_events"):
             self._require_int(field, 1)
@@ -65,6 +88,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 raise ConfigError(field, getattr(self, field), "True or False")
         check_roles(self.roles)
         self._check_policies()
+        self._check_voice()
+
+    def _check_voice(self) -> None:
+        """Refuse what no client knows; keep the mode by its one name."""
+        mode, character = self.mode, self.character_id
+        if type(mode) not in (str, int) or mode not in MODES:
+            raise ConfigError("mode", mode, f"of {', '.join(map(str, MODES))}")
+        msgspec.structs.force_setattr(self, "mode", MODES[mode])
+        if type(character) is not str or len(character) > MAX_NAME or not character.isprintable():
+            limit = f"at most {MAX_NAME} printable characters"
+            raise ConfigError("character_id", character, limit)
 
     def _check_policies(self) -> None:
         limit = f"of {', '.join(POLICIES)}"

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from .phases import Phase
 from .values import copied
 
 Role: TypeAlias = Literal["user", "assistant", "system"]
@@ -81,6 +82,12 @@ class RequestApproval(msgspec.Struct, frozen=True, kw_only=True, tag="request_ap
     expires_s: float | None = None
 
 
+class PhaseChange(msgspec.Struct, frozen=True, tag="phase_change"):
+    """The pipeline moves its voice session to a phase. If it may not go there, the turn fails."""
+
+    phase: Phase
+
+
 def own(line: Line) -> Line:
     """`line`, sharing nothing that can be changed with the one given."""
     match line:
@@ -95,5 +102,7 @@ def own(line: Line) -> Line:
 Line: TypeAlias = Message | ToolCall | ToolResult
 """One line of a transcript, in the order in which a model must see them."""
 
-Output: TypeAlias = str | TextDelta | ToolCall | ToolResult | Message | RequestApproval
+Output: TypeAlias = (
+    str | TextDelta | ToolCall | ToolResult | Message | RequestApproval | PhaseChange
+)
 """What a pipeline may yield."""

@@ -20,6 +20,9 @@ MAX_TEXT_BYTES: Final = 256 * 1024
 MAX_NAME: Final = 128
 """Characters of a user id or a name."""
 
+MAX_TIME_MS: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999: what dates of four digits can tell."""
+
 
 def plain(value: Any, field: str) -> Any:
     """A deep copy of `value`, which survives the journal and every client unchanged.

@@ -168,11 +168,13 @@ def _describe(published: Published) -> _Description:  # noqa: C901
 
 def _as_action(event: Any) -> _Description:
     data = _data(event)
-    return "action", str(data.get("user", "")), f"Action: {data['action_type']}", data
+    return "action", data.get("user") or "", f"Action: {data['action_type']}", data
 
 
 def _data(event: Any) -> dict[str, Any]:
-    """The event's fields, and its kind."""
+    """The event's fields, and its kind. What is told to pipelines only is left out (spec V05)."""
     data: dict[str, Any] = msgspec.to_builtins(event)
     kind = data.pop("type")
+    data.pop("dialog", None)
+    data.pop("prompt", None)
     return {**data, "action_type": kind}

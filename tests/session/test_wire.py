@@ -139,6 +139,7 @@ OTHERS: list[Event] = [
     happened.Compacted(turn=2, lines=4, summary="in short"),
     happened.DialogSet(user="bob", dialog=[happened.Exchange(user="hi", assistant="ho")]),
     happened.SessionClosing(by="bob"),
+    happened.PhaseChanged(phase="listening", turn=2, user="bob"),
 ]
 
 
@@ -150,6 +151,25 @@ def test_r02_all_else_is_an_action_that_names_its_kind(event: Event) -> None:
     assert KINDS[wire.data["action_type"]] is type(event)
     assert wire.content == f"Action: {wire.data['action_type']}"
     assert wire.user_id == getattr(event, "user", "")
+
+
+def test_v01_a_phase_that_a_turn_has_moved_is_nobodys_act() -> None:
+    wire = room_event(published(happened.PhaseChanged(phase="speaking", turn=2)))
+
+    assert wire.user_id == ""
+    assert (wire.data["phase"], wire.data["turn"]) == ("speaking", 2)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        happened.DialogSet(user="bob", dialog=[happened.Exchange(user="secret", assistant="")]),
+        happened.TurnQueued(turn=2, user="bob", kind="greeting", prompt="secret"),
+        happened.TurnStarted(turn=2, user="bob", kind="greeting", prompt="secret"),
+    ],
+)
+def test_v05_what_is_told_to_pipelines_only_is_not_in_the_wire_form(event: Event) -> None:
+    assert "secret" not in str(room_event(published(event)))
 
 
 def test_r02_no_kind_of_event_is_left_out() -> None:

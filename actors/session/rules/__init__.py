@@ -21,6 +21,7 @@ from ..commands import (
     End,
     Expire,
     FinishTurn,
+    Greet,
     HandBack,
     Interrupt,
     Join,
@@ -32,6 +33,7 @@ from ..commands import (
     Recover,
     Resume,
     Send,
+    SetDialog,
     Start,
     Steer,
     Suspend,
@@ -40,7 +42,7 @@ from ..commands import (
 )
 from ..events import Durable
 from ..state import State
-from . import approvals, ending, rooms, shared, turns
+from . import approvals, ending, rooms, shared, turns, voice
 from .moment import Moment
 
 
@@ -57,6 +59,10 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return turns.finish(state, command, moment)
         case Interrupt():
             return turns.interrupt(state, command, moment)
+        case Greet():
+            return voice.greet(state, command, moment)
+        case SetDialog():
+            return voice.set_dialog(state, command)
         case Suspend():
             return approvals.suspend(state, command, moment)
         case Decide():

@@ -74,13 +74,13 @@ def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
         case "latest":
             replaced = _replaced(state, user, turn)
             if not replaced:
-                _require_place(state)
+                require_place(state)
             return (*replaced, posted, queued)
         case "steer":
-            _require_place(state)
+            require_place(state)
             return (posted, msgspec.structs.replace(queued, steer=state.running is not None))
         case "enqueue" | "merge":
-            _require_place(state)
+            require_place(state)
             return (posted, queued)
 
 
@@ -93,7 +93,8 @@ def _policy(state: State, command: Send) -> Policy:
     return policy
 
 
-def _require_place(state: State) -> None:
+def require_place(state: State) -> None:
+    """Refuse if as many turns wait as may."""
     limit = state.settings.max_queued_turns
     if len(state.queued) >= limit:
         raise TurnQueueFull(state.id, limit)
@@ -202,7 +203,10 @@ def recover(state: State, command: Recover, moment: Moment) -> tuple[Durable, ..
         return resume_decided(state, moment)
     if running.attempt < command.attempts and not moment.held:
         again = running.attempt + 1
-        return (TurnStarted(turn=running.turn, user=running.user, attempt=again),)
+        started = TurnStarted(
+            turn=running.turn, user=running.user, attempt=again, kind=running.kind
+        )
+        return (started,)
     reason = f"found running after a crash, attempt {running.attempt}"
     cause = running.cause or "crash"
     ended = end_running(state, "lost", moment, reason=reason, cause=cause)
@@ -226,7 +230,7 @@ def start_queued(state: State, moment: Moment) -> tuple[Durable, ...]:
     if not state.queued or moment.held:
         return ()
     waiting = state.queued[0]
-    return (TurnStarted(turn=waiting.turn, user=waiting.user),)
+    return (TurnStarted(turn=waiting.turn, user=waiting.user, kind=waiting.kind),)
 
 
 def resume_decided(state: State, moment: Moment) -> tuple[Durable, ...]:
