@@ -9,6 +9,7 @@ import msgspec
 from ...actors.errors import InvalidInput
 from ...actors.kernel.reply import Reply
 from ...actors.ports import UserId
+from ...actors.session import values
 from ...actors.session.operations import (
     CallApproval,
     ExecApproval,
@@ -79,7 +80,10 @@ def _decisions(approvals: Any) -> dict[str, bool]:
         raise InvalidInput("approvals", approvals, limit)
     decisions: dict[str, bool] = {}
     for call in approvals:
-        if type(call) is not CallApproval or call.tool_call_id in decisions:
+        if type(call) is not CallApproval:
             raise InvalidInput("approvals", call, limit)
-        decisions[call.tool_call_id] = call.approved
+        name = values.text(call.tool_call_id, "approvals.tool_call_id")
+        if name in decisions:
+            raise InvalidInput("approvals", call, limit)
+        decisions[name] = call.approved
     return decisions

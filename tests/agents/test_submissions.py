@@ -110,7 +110,8 @@ def test_a02_an_approval_decides_on_the_calls_it_names_and_rejects_the_others() 
             turn = (await session.submit("ann", say("look"))).answer
             await settle()
             yes = greenroom.CallApproval("b", True)
-            for wrong in ("b", [yes, yes], [{"tool_call_id": "b", "approved": True}], None):
+            odd: list[Any] = [greenroom.CallApproval([], True)]  # type: ignore[arg-type]
+            for wrong in ("b", [yes, yes], [{"tool_call_id": "b", "approved": True}], None, odd):
                 with pytest.raises(greenroom.InvalidInput, match="approvals"):
                     session.submit("ann", greenroom.ExecApproval(wrong))  # type: ignore[arg-type]
 
