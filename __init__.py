@@ -7,6 +7,7 @@ if __name__ != "greenroom":
 
 from .actors.errors import (
     AnswerNotExpected,
+    BadFrame,
     BadRole,
     CapacityError,
     ConfigError,
@@ -43,6 +44,7 @@ from .actors.errors import (
     SessionFull,
     SessionNotFound,
     SessionParked,
+    TooManyWatches,
     TurnBusy,
     TurnNotFound,
     TurnOverLimit,
@@ -69,6 +71,7 @@ from .actors.session.answers import (
 from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.cursor import START
 from .actors.session.events import Exchange
+from .actors.session.frames import Frame, FrameReceipt, VisualSettings
 from .actors.session.items import Gap, Published
 from .actors.session.operations import (
     CallApproval,
@@ -94,12 +97,14 @@ from .supervisor.messages import DrainReport
 from .supervisor.replay import Replay
 from .supervisor.session import Session
 from .supervisor.subscription import Subscription
+from .supervisor.watch import FrameWatch
 
 __version__ = "0.1.0"
 
 __all__ = [
     "START",
     "AnswerNotExpected",
+    "BadFrame",
     "BadRole",
     "CallApproval",
     "CancelReceipt",
@@ -112,6 +117,9 @@ __all__ = [
     "Exchange",
     "ExecApproval",
     "Fenced",
+    "Frame",
+    "FrameReceipt",
+    "FrameWatch",
     "Gap",
     "GreenroomError",
     "HistoryPage",
@@ -169,6 +177,7 @@ __all__ = [
     "Subscription",
     "TextDelta",
     "ThreadedRuntime",
+    "TooManyWatches",
     "ToolCall",
     "ToolResult",
     "Turn",
@@ -179,6 +188,7 @@ __all__ = [
     "TurnResult",
     "UserInput",
     "VersionConflict",
+    "VisualSettings",
     "WouldDeadlock",
     "WrongPhase",
     "WrongSession",

@@ -194,6 +194,31 @@ class InvalidCursor(InvalidInput):
         super().__init__("cursor", value, limit)
 
 
+class BadFrame(InvalidInput):
+    """The session never takes such a frame: its type, its size, or that its data is no such image.
+
+    Unlike other values it is checked by the session, whose settings say what it takes.
+    """
+
+    code = "bad_frame"
+
+
+class TooManyWatches(Refused):
+    """The open watches of the session hold so many frames that there is no room for this one.
+
+    Each counts with its buffer. Closing one makes room.
+    """
+
+    code = "too_many_watches"
+    retryable = True
+
+    def __init__(self, session: str, *, limit: int, in_use: int) -> None:
+        self.session, self.limit, self.in_use = session, limit, in_use
+        super().__init__(
+            f"the watches of session {session} may hold {in_use} of {limit} frames already"
+        )
+
+
 class WrongSession(Refused):
     """The cursor belongs to another session."""
 

@@ -87,6 +87,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """For development only: a user without a limit of its own, who may see every session of the
     registry. None: no user id means anything."""
 
+    min_frame_interval_ms: int = 0
+    """Between two frames that a session accepts, at least, whatever its settings say: as whoever
+    looks at them demands. Many a model's provider wants 1,000 or more."""
+
     def __post_init__(self) -> None:
         for field in ("max_sessions", "max_sessions_per_user", "mailbox_capacity", "live_events"):
             self._require(field, getattr(self, field) >= 1, "at least 1")
@@ -111,7 +115,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         self._require("dev_user", dev is None or _is_name(dev), "a user id")
         limit = f"positive, and at most {MAX_EXPIRES_S:.0f} s"
         self._require("approval_expires_s", 0 < self.approval_expires_s <= MAX_EXPIRES_S, limit)
-        self._require("max_restarts", self.max_restarts >= 0, "at least 0")
+        for field in ("max_restarts", "min_frame_interval_ms"):
+            self._require(field, getattr(self, field) >= 0, "at least 0")
         limit = f"at least restart_delay_s ({self.restart_delay_s})"
         self._require(
             "max_restart_delay_s", self.max_restart_delay_s >= self.restart_delay_s, limit

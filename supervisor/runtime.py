@@ -237,6 +237,7 @@ class Runtime(Registry):
             approval_expires_s=config.approval_expires_s,
             snapshot_bytes=config.snapshot_bytes,
             mailbox_capacity=config.mailbox_capacity,
+            min_frame_interval_ms=config.min_frame_interval_ms,
         )
         self._stage = stage
         self._logs = LiveLogs(

@@ -50,6 +50,7 @@ from .events import (
 )
 from .expiry import Expiry
 from .fold import apply, remember, save
+from .frames import Frame
 from .idempotency import done, first_answer
 from .lane import Lane
 from .live import LiveLog
@@ -77,6 +78,7 @@ from .outbox import Held, Outbox
 from .presence import Presences
 from .rules import decide
 from .rules.moment import Moment
+from .screen import SHOWN, Screen
 from .stage import Stage
 from .state import State
 from .turns import LateAnswer, RunGone, TakeSteering, TurnOutput
@@ -137,6 +139,7 @@ class SessionActor(Actor):
         self._lane: Lane | None = None
         self._desk_made: Desk | None = None
         self._presences: Presences | None = None
+        self._screen: Screen | None = None
         self._on_settled: Callable[[], None] | None = None
         self._draining = False
 
@@ -311,9 +314,13 @@ class SessionActor(Actor):
         if self._presences is not None:
             self._presences.forget(event.user)
             self._desk.presence.pop(event.user, None)
+        if self._screen is not None:
+            self._screen.expel(event.user)
 
     def _finish_log(self, _: SessionEnded) -> None:
         self._live.finish()
+        if self._screen is not None:
+            self._screen.close()
         self._stage.supervisor.signal(Ended(self.state.id))
 
     # --- turns ---
@@ -412,6 +419,18 @@ class SessionActor(Actor):
                 if change.user in self.state.participants:  # who is leaving is not shown after it
                     self.publish_only(change)
 
+    def _on_shown(self, mail: Mail) -> None:
+        """A source, a frame or a question about them: most sessions never have any."""
+        screen = self._screen
+        if screen is None:
+            screen = self._screen = Screen(self._stage, self._outbox, self.state)
+        if screen.handle(mail):
+            self.active_s = self._stage.clock.monotonic()
+
+    def look(self, ttl_s: float | None) -> tuple[Frame, ...]:
+        """The recent frames, for a pipeline; called from any thread."""
+        return () if self._screen is None else self._screen.latest(ttl_s)
+
     def _report_failure(self, mail: Mail) -> None:
         self.publish_only(mail.message.failure)
 
@@ -458,6 +477,8 @@ class SessionActor(Actor):
             then()
 
     def _write_out(self, *, force: bool) -> None:
+        if self._screen is not None:
+            self._screen.stop()
         self._outbox.snapshot(self.state)
         released = self._outbox.release()
         released.on_done(lambda _: self._depart_passivated(force=force))
@@ -497,6 +518,8 @@ class SessionActor(Actor):
             self._expiry.stop()
         box = self.actor_inbox
         box.detach()
+        if self._screen is not None:
+            self._screen.close()
         if self.erasure is not None:
             self.erasure.give_up(OutcomeUnknown(self.state.id, why=error))
         waiting = self._desk_made.take_waiting() if self._desk_made is not None else []
@@ -542,6 +565,7 @@ class SessionActor(Actor):
         ApprovalDue: _expire,
         Erase: erase,
         GraceOver: end_grace,
+        **dict.fromkeys(SHOWN, _on_shown),
     }
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
         TurnStarted: _begin_turn,

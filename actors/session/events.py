@@ -294,6 +294,23 @@ class DeliveryFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="e
     reason: str
 
 
+class VisualStarted(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="visual.started"):
+    """`user` shows `source`, in the place of any other. Ephemeral."""
+
+    source: str
+    user: UserId
+
+
+class VisualStopped(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="visual.stopped"):
+    """`source` is shown no more: `user` has stopped it, or left. Ephemeral.
+
+    `user` is empty if the session has left the stage: whoever wants to show on starts it again.
+    """
+
+    source: str
+    user: UserId
+
+
 Durable: TypeAlias = (
     MessagePosted
     | TurnStarted
@@ -326,7 +343,15 @@ Durable: TypeAlias = (
 )
 """Journaled with a revision, then published."""
 
-Ephemeral: TypeAlias = TextStreamed | PresenceChanged | PhaseChanged | TurnStopped | DeliveryFailed
+Ephemeral: TypeAlias = (
+    TextStreamed
+    | PresenceChanged
+    | PhaseChanged
+    | TurnStopped
+    | DeliveryFailed
+    | VisualStarted
+    | VisualStopped
+)
 """Published only, in order with the durable ones."""
 
 Event: TypeAlias = Durable | Ephemeral

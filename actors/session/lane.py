@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
+from weakref import WeakMethod
 
 from ..errors import Refused, text_of
 from ..kernel.mailbox import Mailbox
@@ -19,6 +20,7 @@ from .events import (
     TurnStarted,
     TurnStopped,
 )
+from .frames import Frame
 from .outputs import Kept
 from .pipeline import Turn
 from .stage import Stage
@@ -47,12 +49,16 @@ class Host(Protocol):
         """Publish what is not journaled, after all that was decided before it."""
         ...
 
+    def look(self, ttl_s: float | None) -> tuple[Frame, ...]:
+        """The recent frames, for a pipeline; called from any thread."""
+        ...
+
 
 class Lane:
     """At most one run is heard; those that were stopped are waited for, for as long as they may.
 
     The next pipeline is invoked when the ones before it have stopped or are given up on, so that
-    two of a session never use its resources at once.
+    two of a session never use its resources at once; in the mode `omni`, at once (spec, barge-in).
     """
 
     __slots__ = ("_abandoned", "_host", "_mailbox", "_stage", "_stopping", "_waiting", "run")
@@ -94,11 +100,11 @@ class Lane:
             return
         if stage.stream is None:
             return
-        if self._stopping:
+        if self._stopping and host.state.settings.mode == "standard":
             self._waiting = event
             return
         stage.stats.turns_started += 1
-        turn = Turn(host.state, running)
+        turn = Turn(host.state, running, _while_there(host.look))
         self.run = TurnRun(turn, stage.stream, self._mailbox, host.epoch, stage.clock, stage.limits)
 
     def hear(self, stamp: TurnOutput) -> None:
@@ -226,3 +232,17 @@ class Lane:
             told: Reply[Any] = Reply()
             told.on_done(count)
             run.askers.append(told)
+
+
+Look: TypeAlias = Callable[[float | None], tuple[Frame, ...]]
+
+
+def _while_there(look: Look) -> Look:
+    """`look`, until its session has left: a turn that somebody keeps holds no activation (AX16)."""
+    found = WeakMethod(look)
+
+    def frames(ttl_s: float | None) -> tuple[Frame, ...]:
+        there = found()
+        return () if there is None else there(ttl_s)
+
+    return frames

@@ -12,7 +12,9 @@ from ..ports import SessionId, Sink, UserId
 from .commands import Command, Delete
 from .cursor import Cursor
 from .events import Cause, DeliveryFailed, PresenceChanged
+from .frames import Frame
 from .phases import Phase
+from .watch import FrameBuffer
 
 # --- questions to a session: answered from its state, and no activity ---
 
@@ -145,6 +147,43 @@ class ReportFailure(msgspec.Struct, frozen=True):
     """A subscriber's callback has failed for the first time."""
 
     failure: DeliveryFailed
+
+
+# --- what a session is shown: answered from what it holds, and never journaled ---
+
+
+class StartVisual(msgspec.Struct, frozen=True):
+    """Answered with whether `source` is another one than was shown before."""
+
+    user: UserId
+    source: str
+
+
+class StopVisual(msgspec.Struct, frozen=True):
+    """Answered with whether something is shown no more. An empty `source` is whichever it is."""
+
+    user: UserId
+    source: str
+
+
+class OfferFrame(msgspec.Struct, frozen=True):
+    """Answered with a `FrameReceipt`."""
+
+    user: UserId
+    frame: Frame
+
+
+class GetFrames(msgspec.Struct, frozen=True):
+    """Answered with the recent frames, oldest first. Without `ttl_s`, as the settings say."""
+
+    user: UserId
+    ttl_s: float | None
+
+
+class WatchFrames(msgspec.Struct, frozen=True):
+    """Fill `buffer` with each frame that is accepted from now on; answered when that begins."""
+
+    buffer: FrameBuffer
 
 
 # --- a command and its idempotency key ---

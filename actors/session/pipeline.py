@@ -16,6 +16,7 @@ from ..kernel.reply import Reply
 from ..ports import Pipeline, SessionId, UserId
 from .dialog import exchanges
 from .events import Exchange, TurnKind
+from .frames import Frame
 from .state import PendingTurn, State
 from .transcript import Line, Message, RequestApproval, own
 from .values import copied
@@ -38,7 +39,12 @@ class Turn:
     `saved` is what was saved with the request, and `progress` what the turn has in the transcript.
     """
 
-    def __init__(self, state: State, running: PendingTurn) -> None:
+    def __init__(
+        self,
+        state: State,
+        running: PendingTurn,
+        look: Callable[[float | None], tuple[Frame, ...]] = lambda _: (),
+    ) -> None:
         self.session_id: SessionId = state.id
         self.id: int = running.turn
         self.attempt: int = running.attempt
@@ -57,6 +63,7 @@ class Turn:
         self.keyed_only: bool = bool(running.answer_key and state.aborted)
         self._cut: bool = state.settings.cut_undelivered
         self._steer: Callable[[], Reply[tuple[Message, ...]]] | None = None
+        self._look = look
         self.decisions: dict[str, bool] | None = None
         self.saved: Any = None
         self.progress: tuple[Line, ...] = ()
@@ -98,6 +105,14 @@ class Turn:
         none: Reply[tuple[Message, ...]] = Reply()
         none.set(())
         return none
+
+    def frames(self, ttl_s: float | None = None) -> tuple[Frame, ...]:
+        """What the session is shown just now, oldest first: frames that are at most `ttl_s` old.
+
+        Without `ttl_s`, as its settings say. It may be asked again while the turn runs, from any
+        thread. Empty if nothing is shown, or nothing any more.
+        """
+        return self._look(ttl_s)
 
     def bind(self, steer: Callable[[], Reply[tuple[Message, ...]]]) -> None:
         """Say whom to ask for steering: done once, by the run."""

@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import ConfigError
 from ..ports import Policy
+from .frames import VisualSettings
 from .roles import Roles, check_roles
 from .values import MAX_NAME
 
@@ -76,6 +77,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     character_id: str = ""
     """Who the pipeline speaks as, for clients to show."""
+    visual: VisualSettings | None = None
+    """Which frames the session takes, and how many it keeps; None: as `VisualSettings()`."""
 
     def __post_init__(self) -> None:
         for field in ("max_participants", "max_events"):
@@ -86,6 +89,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         for field in ("allow_join", "require_approval", "record_session", "cut_undelivered"):
             if type(getattr(self, field)) is not bool:
                 raise ConfigError(field, getattr(self, field), "True or False")
+        if self.visual is not None and type(self.visual) is not VisualSettings:
+            raise ConfigError("visual", self.visual, "VisualSettings or None")
         check_roles(self.roles)
         self._check_policies()
         self._check_voice()

@@ -27,6 +27,9 @@ class Stats(msgspec.Struct):
     crashed: int = 0
     restarted: int = 0
     parked: int = 0
+    frames: int = 0
+    frames_refused: int = 0
+    frames_dropped: int = 0
 
     def count_turn(self, status: str) -> None:
         """Count a turn that ended as `status`."""
@@ -40,6 +43,7 @@ class Stage(msgspec.Struct, kw_only=True):
     `snapshot_bytes`: a snapshot follows when the events since the last one exceed it, and exceed
     that snapshot's own size, so writing snapshots costs a constant share.
     `approval_expires_s`: how long people may take to decide, if the request does not say.
+    No session accepts frames at a shorter interval than `min_frame_interval_ms`.
     """
 
     dispatcher: Dispatcher
@@ -53,6 +57,7 @@ class Stage(msgspec.Struct, kw_only=True):
     approval_expires_s: float
     snapshot_bytes: int
     mailbox_capacity: int
+    min_frame_interval_ms: int
 
     def new_mailbox(self, session: SessionId) -> Mailbox:
         """A mailbox for a session that has none."""

@@ -52,7 +52,12 @@ class Voice:
         self._outbox.put(Held(reply=reply, answer=answer))
 
     def change(self, state: State, turn: int, to: Phase) -> None:
-        """The running turn's pipeline moves the session. Raises WrongPhase."""
+        """The running turn's pipeline moves the session. Raises WrongPhase.
+
+        While nobody is connected, as after the session was passivated, there is nothing to move.
+        """
+        if self.phase == "init" and to != "connected":
+            return
         self._publish(state, self._moved(move(state.id, self.phase, to), turn))
 
     def heralded(self, state: State, outputs: Iterable[Kept]) -> Iterator[Kept]:

@@ -113,6 +113,22 @@ def test_the_next_pipeline_waits_for_the_one_that_is_stopping() -> None:
     play(scene)
 
 
+def test_in_the_mode_omni_the_next_pipeline_does_not_wait() -> None:
+    async def scene() -> None:
+        pipeline = Stubborn()
+        async with house(pipeline) as (runtime, _, _):
+            omni = greenroom.Settings(mode="omni")
+            session = await runtime.create(user="ann", id="o", settings=omni)
+            await session.send("ann", "cling")
+            await settle()
+            second = await session.send("ann", "go on", policy="interrupt")
+
+            assert (await second.result()).text == "turn 2 more"
+            assert pipeline.ended == [2]
+
+    play(scene)
+
+
 def test_the_next_pipeline_does_not_wait_for_one_that_is_given_up_on() -> None:
     async def scene() -> None:
         pipeline = Stubborn()

@@ -140,6 +140,8 @@ OTHERS: list[Event] = [
     happened.DialogSet(user="bob", dialog=[happened.Exchange(user="hi", assistant="ho")]),
     happened.SessionClosing(by="bob"),
     happened.PhaseChanged(phase="listening", turn=2, user="bob"),
+    happened.VisualStarted(source="camera", user="bob"),
+    happened.VisualStopped(source="camera", user="bob"),
 ]
 
 

@@ -32,9 +32,9 @@ def require(state: State, user: UserId, permission: Permission) -> None:
         raise NotAllowed(state.id, user, role, permission)
 
 
-def require_open(state: State, user: UserId) -> None:
-    """Refuse unless `user` may speak and the session takes messages."""
-    require(state, user, "speak")
+def require_open(state: State, user: UserId, permission: Permission = "speak") -> None:
+    """Refuse unless `user` may speak, or do what needs `permission`, and the session is open."""
+    require(state, user, permission)
     require_state(state, "active")
     if state.closing is not None:
         raise SessionEnded(state.id, ("active",))
