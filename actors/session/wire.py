@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from ..ports import IndexRow
 from .answers import Member, SessionInfo
 from .events import (
     ActionTaken,
@@ -87,6 +88,19 @@ def room_info(info: SessionInfo) -> dict[str, Any]:
         "participants": len(info.participants),
         "events": info.events,
         "created_at": iso(info.created_ms),
+    }
+
+
+def agent_info(info: SessionInfo | IndexRow | None) -> dict[str, Any] | None:
+    """A session in the layout that agent clients know (spec A19); None if there is none."""
+    if info is None:
+        return None
+    return {
+        "session_id": info.id,
+        "created_at": iso(info.created_ms),
+        "is_active": info.state != "ended",
+        "message_count": info.messages,
+        "user_id": info.owner,
     }
 
 

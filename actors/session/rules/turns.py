@@ -245,7 +245,7 @@ def next_turn(state: State, moment: Moment, gone: Collection[int] = ()) -> tuple
     Queued turns that are `gone`, as they end with it, are passed over.
     """
     if state.closing is not None:
-        left = _cancel_waiting(state, "ended", "ended", gone)
+        left = cancel_waiting(state, "ended", "ended", gone)
         return (*left, SessionEnded(by=state.closing))
     return start_next(state, moment, gone)
 
@@ -287,12 +287,13 @@ def cancel_all(
     """The end of the running turn and of every queued one."""
     running = state.running is not None
     ended = end_running(state, "cancelled", moment, reason=reason, cause=cause) if running else ()
-    return (*ended, *_cancel_waiting(state, reason, cause))
+    return (*ended, *cancel_waiting(state, reason, cause))
 
 
-def _cancel_waiting(
+def cancel_waiting(
     state: State, reason: str, cause: Cause, gone: Collection[int] = ()
 ) -> tuple[Durable, ...]:
+    """The end of every queued turn but those that are `gone` already."""
     return tuple(
         TurnEnded(turn=turn.turn, status="cancelled", reason=reason, cause=cause)
         for turn in state.queued
