@@ -19,6 +19,7 @@ from greenroom.adapters.load.driver import Driver
 from greenroom.adapters.load.pace import Pace
 from greenroom.adapters.load.report import Counters
 from greenroom.adapters.load.transcripts import Transcripts
+from greenroom.adapters.load.trouble import NONE, Trouble
 from greenroom.adapters.load.verify import Verdict, verify
 
 T = TypeVar("T")
@@ -64,6 +65,7 @@ async def host(
     sessions: int = 200,
     rate: float = 0.0,
     rooms: int = 1,
+    trouble: Trouble = NONE,
     **settings: Any,
 ) -> tuple[Counters, greenroom.Runtime]:
     """Host dialogues on a runtime that is started and stopped for it."""
@@ -73,19 +75,23 @@ async def host(
         "turn_attempts": TURN_ATTEMPTS,
     } | settings
     runtime = greenroom.Runtime(
-        pipeline or Transcripts(shown), journal=journal or MemoryJournal(), **settings
+        pipeline or Transcripts(shown, trouble), journal=journal or MemoryJournal(), **settings
     )
     async with runtime:
-        driver = Driver(runtime, sessions=sessions, users=7, rooms=rooms, pace=Pace(rate))
+        driver = Driver(
+            runtime, sessions=sessions, users=7, rooms=rooms, trouble=trouble, pace=Pace(rate)
+        )
         await driver.run(shown)
     return driver.counters, runtime
 
 
-async def host_and_verify(shown: Sequence[Dialogue], **options: Any) -> tuple[Counters, Verdict]:
+async def host_and_verify(
+    shown: Sequence[Dialogue], *, trouble: Trouble = NONE, **options: Any
+) -> tuple[Counters, Verdict]:
     """Host dialogues in a journal in memory, and compare what it then has."""
     journal = MemoryJournal()
-    counters, _ = await host(shown, journal, **options)
-    return counters, await verify(journal, shown)
+    counters, _ = await host(shown, journal, trouble=trouble, **options)
+    return counters, await verify(journal, shown, trouble)
 
 
 def run_at_once(work: Coroutine[Any, Any, T]) -> T:

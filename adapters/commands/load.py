@@ -26,6 +26,7 @@ from ..load.driver import Driver
 from ..load.pace import Pace
 from ..load.report import SHOWN, Report, journal_bytes, report, summary, write_report
 from ..load.transcripts import Transcripts
+from ..load.trouble import Trouble
 from ..load.verify import Verdict, verify
 from .journals import DEFAULT, JournalUrl, to_read
 from .output import console, printable, table
@@ -36,6 +37,7 @@ often as it takes; with 3 attempts, 30 kills in a row left 10 of 2,098 dialogues
 """
 
 _ONE = Number(gte=1)
+_SHARE = Number(gte=0, lte=1)
 
 
 @Parameter(name="*")
@@ -49,6 +51,16 @@ class Options:
     rooms: Annotated[
         int, Parameter(help="People who take part in each session.", validator=_ONE)
     ] = 1
+    barge_in: Annotated[
+        float, Parameter(help="Share of turns that the next message interrupts.", validator=_SHARE)
+    ] = 0.0
+    approve: Annotated[
+        float,
+        Parameter(
+            help="Share of tool calls put to approval, the session off the stage meanwhile.",
+            validator=_SHARE,
+        ),
+    ] = 0.0
     rate: Annotated[
         float, Parameter(help="Messages a second at most; 0: no bound.", validator=Number(gte=0))
     ] = 0.0
@@ -63,6 +75,11 @@ class Options:
     limit: Annotated[
         int | None, Parameter(help="Only the first dialogues of the file.", validator=_ONE)
     ] = None
+
+    @property
+    def trouble(self) -> Trouble:
+        """What goes wrong on purpose."""
+        return Trouble(barge_in=self.barge_in, approve=self.approve)
 
     def config(self) -> Config:
         """The runtime's settings."""
@@ -116,7 +133,7 @@ async def _host(
     dialogues: Sequence[Dialogue], options: Options, journal: Journal
 ) -> tuple[Report, int | None]:
     loop = asyncio.get_running_loop()
-    pipeline = Transcripts(dialogues)
+    pipeline = Transcripts(dialogues, options.trouble)
     async with Runtime(pipeline, journal=journal, config=options.config()) as runtime:
         pace = Pace(options.rate)
         driver = Driver(
@@ -124,6 +141,7 @@ async def _host(
             sessions=options.sessions,
             users=options.users,
             rooms=options.rooms,
+            trouble=options.trouble,
             pace=pace,
         )
         began = loop.time()
@@ -135,7 +153,8 @@ async def _host(
 async def _verify(dialogues: Sequence[Dialogue], options: Options, journal: Journal) -> Verdict:
     """From a journal opened anew, where there is one to be opened beside the object at hand."""
     kept = getattr(journal, "path", None) is not None
-    return await verify(to_read(options.journal) if kept else journal, dialogues)
+    read = to_read(options.journal) if kept else journal
+    return await verify(read, dialogues, options.trouble)
 
 
 async def until_signal(work: Coroutine[Any, Any, None]) -> int | None:

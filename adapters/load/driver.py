@@ -11,15 +11,16 @@ from .dataset import Dialogue
 from .pace import Pace
 from .player import Player
 from .report import Counters
+from .trouble import NONE, Trouble
 
 
 class Driver:
     """Hosts dialogues, `sessions` of them under way at once.
 
     Dialogue k of the file belongs to user k modulo `users`, and `rooms` people take part in each:
-    the others join, leave, lose their connections and resume with their cursors. `pace` bounds the
-    messages sent over all sessions. A dialogue that fails is counted in `counters`, and the others
-    go on.
+    the others join, leave, lose their connections and resume with their cursors. `trouble` has some
+    answers interrupted and some calls approved. `pace` bounds the messages sent over all sessions.
+    A dialogue that fails is counted in `counters`, and the others go on.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Driver:
         sessions: int = 200,
         users: int = 100,
         rooms: int = 1,
+        trouble: Trouble = NONE,
         pace: Pace | None = None,
         counters: Counters | None = None,
     ) -> None:
@@ -37,6 +39,7 @@ class Driver:
         self._sessions = sessions
         self._users = users
         self._guests = rooms - 1
+        self._trouble = trouble
         self._pace = pace or Pace()
 
     async def run(self, dialogues: Sequence[Dialogue]) -> None:
@@ -52,7 +55,13 @@ class Driver:
             owner = f"user-{index % self._users}"
             try:
                 await Player(
-                    self._runtime, dialogue, owner, self._pace, counters, guests=self._guests
+                    self._runtime,
+                    dialogue,
+                    owner,
+                    self._pace,
+                    counters,
+                    guests=self._guests,
+                    trouble=self._trouble,
                 ).play()
             except GreenroomError as error:
                 counters.add_error(f"{dialogue.dialogue_id}: {error}")

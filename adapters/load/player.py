@@ -10,6 +10,7 @@ from typing import Final
 from ...actors.errors import (
     CapacityError,
     GreenroomError,
+    NoApproval,
     OutcomeUnknown,
     Overloaded,
     RuntimeClosed,
@@ -17,8 +18,9 @@ from ...actors.errors import (
     SessionExists,
 )
 from ...actors.kernel.reply import Reply
-from ...actors.ports import UserId
+from ...actors.ports import Policy, UserId
 from ...actors.session.answers import TurnResult
+from ...actors.session.events import ApprovalRequested
 from ...actors.session.settings import Settings
 from ...actors.session.transcript import Line
 from ...actors.session.view import is_input
@@ -30,6 +32,8 @@ from .listener import Listener
 from .pace import Pace
 from .report import Counters
 from .room import Room
+from .transcripts import words
+from .trouble import NONE, Trouble
 
 PATIENCE: Final = 300
 """Refusals in a row for want of room, without a turn between them: the dialogue is given up."""
@@ -57,7 +61,9 @@ class Player:
     It looks at what the session has before it says anything, so that it goes on from a run that
     was killed, or from an outcome that is unknown, and says nothing twice. `place` is the exchange
     it is in, from 0. A new session is given to `owner`; one that is there already keeps its own.
-    With `guests` it is one of several people in the room, who say some of its lines.
+    With `guests` it is one of several people in the room, who say some of its lines. With `trouble`
+    it interrupts some answers with its next message, and approves some calls, having sent the
+    session off the stage before.
     """
 
     def __init__(
@@ -69,6 +75,7 @@ class Player:
         counters: Counters,
         *,
         guests: int = 0,
+        trouble: Trouble = NONE,
     ) -> None:
         self.place = 0
         self._runtime = runtime
@@ -77,6 +84,7 @@ class Player:
         self._pace = pace
         self._counters = counters
         self._guests = guests
+        self._trouble = trouble
         self._session: Session | None = None
         self._room: Room | None = None
 
@@ -102,7 +110,7 @@ class Player:
         session = self._session
         async with session.events(self._user) as events:
             # Queued in this order: the events that are read begin where the history ends.
-            listener = Listener(session.id, events, self._counters)
+            listener = Listener(session.id, events, self._counters, self._approve)
             self.place = await self._catch_up(session)
             if self.place < self._dialogue.exchanges:
                 await self._in_company(session, listener)
@@ -143,15 +151,22 @@ class Player:
         said = [line for line in history if is_input(line)]
         if said:
             self._check_history(said)
-            self._check_result(await session.result(said[-1].turn))
+            if (pending := await session.approval(self._user)) is not None:
+                await self._decide(pending.id, [call.id for call in pending.calls])
+            if not self._interrupts(len(said) - 1):
+                self._check_result(await session.result(said[-1].turn))
         return len(said)
 
     async def _exchange(self, session: Session, listener: Listener, speaker: UserId) -> None:
         """Say the next thing, and hear it answered."""
         loop, counters = asyncio.get_running_loop(), self._counters
         due = await self._pace.start()
-        turn = await session.send(speaker, self._dialogue.input(self.place))
+        policy: Policy = "interrupt" if self._interrupts(self.place - 1) else "enqueue"
+        turn = await session.send(speaker, self._dialogue.input(self.place), policy=policy)
         counters.ack.add(loop.time() - due)
+        if self._interrupts(self.place):
+            await self._hear_some(listener, turn)
+            return
         result = turn.result()
         heard = await _hear(listener, turn, result)
         counters.turn.add(loop.time() - due)
@@ -159,6 +174,32 @@ class Player:
         if heard is not None:
             counters.heard += 1
             self._check_heard(heard)
+
+    def _interrupts(self, place: int) -> bool:
+        return place >= 0 and self._trouble.interrupts(self._dialogue, place)
+
+    async def _hear_some(self, listener: Listener, turn: Turn) -> None:
+        """Hear as much as is said before the next message interrupts."""
+        said = words(self._dialogue.answer(self.place).text)
+        some = self._trouble.words_before(self._dialogue, self.place, len(said))
+        heard = await listener.hear(turn.id, words_only=some)
+        if heard is not None and heard != "".join(said[:some]):
+            raise self._error(f"{heard!r} was streamed in exchange {self.place + 1}")
+        self._counters.interruptions += 1
+
+    async def _approve(self, event: ApprovalRequested) -> None:
+        """Let the session leave the stage, then decide."""
+        if await self._runtime.passivate(self._dialogue.dialogue_id):
+            self._counters.left_meanwhile += 1
+        await self._decide(event.approval, event.calls)
+
+    async def _decide(self, approval: str, calls: Sequence[str]) -> None:
+        session = self._runtime.session(self._dialogue.dialogue_id)
+        try:
+            await session.decide(self._user, dict.fromkeys(calls, True), approval)
+        except NoApproval:
+            return  # decided by a run that was killed, or before the outcome was known
+        self._counters.approvals += 1
 
     def _check_history(self, said: Sequence[Line]) -> None:
         for place, line in enumerate(said):

@@ -29,6 +29,9 @@ class Counters:
         self.joins = 0
         self.leaves = 0
         self.reconnects = 0
+        self.interruptions = 0
+        self.approvals = 0
+        self.left_meanwhile = 0
         self.retries = 0
         self.errors = 0
         self.error_texts: list[str] = []
@@ -55,6 +58,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     passivated, woken: sessions that left the stage while the load ran, and that came back.
     joins, leaves, reconnects: of the other participants, each of whom was checked to hear every
         durable event once and in order while it took part.
+    interruptions: answers that the next message interrupted. `approvals`: calls that were approved,
+        for `left_meanwhile` of which the session had left the stage meanwhile.
     retries: what was tried again after a refusal such as CapacityError.
     errors: dialogues given up; the first few with their text.
     journal_bytes: the store's files after it was closed; None if it has none.
@@ -81,6 +86,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     joins: int
     leaves: int
     reconnects: int
+    interruptions: int
+    approvals: int
+    left_meanwhile: int
     retries: int
     errors: int
     error_texts: list[str]
@@ -121,6 +129,9 @@ def report(counters: Counters, stats: Stats, *, seconds: float) -> Report:
         joins=counters.joins,
         leaves=counters.leaves,
         reconnects=counters.reconnects,
+        interruptions=counters.interruptions,
+        approvals=counters.approvals,
+        left_meanwhile=counters.left_meanwhile,
         retries=counters.retries,
         errors=counters.errors,
         error_texts=list(counters.error_texts),
@@ -154,6 +165,9 @@ def summary(report: Report) -> list[tuple[str, str]]:
     if report.joins:
         came = f"{report.joins:,} joined, {report.leaves:,} left, {report.reconnects:,} came back"
         rows.insert(6, ("guests", came))
+    if report.interruptions or report.approvals:
+        met = f"{report.interruptions:,}; {report.approvals:,} calls approved, "
+        rows.insert(2, ("interrupted", met + f"{report.left_meanwhile:,} off the stage"))
     if report.verdict is not None:
         rows.append(("verified", str(report.verdict)))
     return rows

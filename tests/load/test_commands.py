@@ -91,7 +91,7 @@ def test_a_mismatch_is_told_and_fails(folder: Path, capsys: Output) -> None:
 
     out = capsys.readouterr().out
     assert "1 of 20 dialogues differ" in out
-    assert f"differs: {json.loads(lines[3])['dialogue_id']} line 2 is " in out
+    assert f"differs: {json.loads(lines[3])['dialogue_id']} in exchange 1 line 2 is " in out
 
 
 def test_errors_are_told_and_fail(capsys: Output) -> None:

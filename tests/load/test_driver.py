@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 import pytest
@@ -302,13 +303,17 @@ def test_a_session_that_is_parked_is_given_up() -> None:
     assert "d-1: session d-1 is parked" in counters.error_texts[0]
 
 
+async def nothing_to_approve(event: Any) -> None:
+    raise AssertionError(event)
+
+
 def test_a_gap_is_counted_and_what_was_missed_is_not_checked() -> None:
     async def play() -> tuple[str | None, str | None, int]:
         shown, counters = dialogues(1), Counters()
         async with greenroom.Runtime(Transcripts(shown), live_events=4) as runtime:
             session = await runtime.create("ada", id="d-0")
             async with session.events("ada") as events:
-                listener = Listener("d-0", events, counters)
+                listener = Listener("d-0", events, counters, nothing_to_approve)
                 for place in range(2):
                     turn = await session.send("ada", shown[0].input(place))
                     await turn.result()
