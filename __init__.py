@@ -72,11 +72,14 @@ from .actors.session.answers import (
 )
 from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.audit import Problem, TranscriptReport
+from .actors.session.backstage import EndReason
 from .actors.session.cursor import START
 from .actors.session.events import Exchange
 from .actors.session.frames import Frame, FrameReceipt, VisualSettings
 from .actors.session.items import Gap, Published
 from .actors.session.pipeline import Turn
+from .actors.session.resources import Opening
+from .actors.session.secret import Secret
 from .actors.session.settings import Settings
 from .actors.session.state import Origin
 from .actors.session.transcript import (
@@ -110,6 +113,7 @@ __all__ = [
     "CutReceipt",
     "DecideReceipt",
     "DrainReport",
+    "EndReason",
     "Exchange",
     "Fenced",
     "Frame",
@@ -140,6 +144,7 @@ __all__ = [
     "NotPending",
     "NotWritten",
     "NothingToCompact",
+    "Opening",
     "Origin",
     "OutcomeUnknown",
     "Overloaded",
@@ -157,6 +162,7 @@ __all__ = [
     "RequestApproval",
     "Runtime",
     "RuntimeClosed",
+    "Secret",
     "Session",
     "SessionClosed",
     "SessionDamaged",

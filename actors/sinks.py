@@ -60,6 +60,8 @@ class IteratorSink:
         if wanted is None:
             # Asked before looking: whatever is delivered from here on answers it.
             wanted = self._wanted = Reply(self._dispatcher)
+        # Before the batch: another thread may deliver the last one, and close, between the two.
+        closed = self._closed
         batch = self._batch
         if batch:
             item = batch.popleft()
@@ -67,7 +69,7 @@ class IteratorSink:
                 self._pulled = None
                 pulled.set(None)
             return item
-        if not self._closed:
+        if not closed:
             if wanted.done:
                 self._wanted = None
                 return self.pull()

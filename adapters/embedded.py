@@ -11,6 +11,8 @@ from typing import Any, Self
 from ..actors.errors import ConfigError
 from ..actors.kernel.dispatcher import Dispatcher
 from ..actors.ports import Clock, Journal, Pipeline
+from ..actors.session.backstage import EndHook
+from ..actors.session.resources import Factory
 from ..supervisor import runtime
 from ..supervisor.config import Config
 from ..supervisor.messages import DrainReport
@@ -27,6 +29,10 @@ class Runtime(runtime.Runtime):
     `journal` is a URL or a `Journal`; without one, sessions are kept in memory and end with the
     process. Settings are given as a `Config` or by name (`max_sessions=1000`), not both.
 
+    `resources` makes what the pipelines of one session are given as `turn.resources`, each time it
+    comes on stage (`Factory` in actors/session/resources.py); `on_end` is called when it leaves
+    (`EndHook` in actors/session/backstage.py).
+
     Entering opens the journal and raises `JournalUnavailable`, `JournalLocked` or `JournalFormat`;
     leaving waits for running turns up to `stop_budget_s`. Raises ConfigError.
     """
@@ -41,6 +47,8 @@ class Runtime(runtime.Runtime):
         clock: Clock | None = None,
         new_id: Callable[[int], str] = new_id,
         dispatcher: Dispatcher | None = None,
+        resources: Factory | None = None,
+        on_end: EndHook | None = None,
         **settings: Any,
     ) -> None:
         if config is not None and settings:
@@ -53,6 +61,8 @@ class Runtime(runtime.Runtime):
             new_id=new_id,
             config=config or Config.of(settings),
             dispatcher=dispatcher,
+            resources=resources,
+            on_end=on_end,
         )
 
     @classmethod

@@ -11,6 +11,7 @@ import msgspec
 
 from ..actors.errors import ConfigError
 from ..actors.session.approvals import MAX_EXPIRES_S
+from ..actors.session.backstage import TimeBoxes
 from ..actors.session.turns import TurnLimits
 
 
@@ -72,8 +73,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     pipeline_grace_s: float = 3.0
     """How long a pipeline may take to stop when its turn was ended, before it is given up on."""
 
+    open_timeout_s: float = 30.0
+    """How long a session's resources may take to open, ..."""
+
+    close_timeout_s: float = 5.0
+    """... to close, ..."""
+
+    hook_timeout_s: float = 5.0
+    """... and how long the end hook may take for a session that leaves."""
+
     stop_budget_s: float = 5.0
-    """How long stopping waits for running turns before it hands them back."""
+    """How long stopping waits for running turns before it hands them back.
+
+    With resources or an end hook it is for these as well: turns have the first half of it, closing
+    what they worked with another quarter, and hooks the rest.
+    """
 
     snapshot_bytes: int = 64 * 1024
     """Events written since the last snapshot before the next one, at least."""
@@ -89,7 +103,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             self._require(field, getattr(self, field) >= 1, "at least 1")
         most = TurnLimits().bytes
         self._require("turn_max_bytes", self.turn_max_bytes <= most, f"at most {most}")
-        times = ("idle_s", "live_age_s", "restart_window_s", "turn_timeout_s", "turn_silence_s")
+        times = (
+            "idle_s",
+            "live_age_s",
+            "restart_window_s",
+            "turn_timeout_s",
+            "turn_silence_s",
+            "open_timeout_s",
+            "close_timeout_s",
+            "hook_timeout_s",
+        )
         for field in times:
             self._require(field, 0 < getattr(self, field) < float("inf"), "positive and finite")
         for field in (
@@ -108,6 +131,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         limit = f"at least restart_delay_s ({self.restart_delay_s})"
         self._require(
             "max_restart_delay_s", self.max_restart_delay_s >= self.restart_delay_s, limit
+        )
+
+    @property
+    def time_boxes(self) -> TimeBoxes:
+        """What opening and closing resources, and an end hook, may take."""
+        return TimeBoxes(
+            open_s=self.open_timeout_s, close_s=self.close_timeout_s, hook_s=self.hook_timeout_s
         )
 
     @property

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 import msgspec
 
 from ..actors.errors import GreenroomError
 from ..actors.kernel.mailbox import Mailbox
 from ..actors.ports import Claim, NewSession, SessionId
+from ..actors.session.secret import Secret
 from ..actors.session.state import State
 
 
@@ -14,6 +17,7 @@ class Create(msgspec.Struct, frozen=True):
     """Make a session. Answered when it is durable and on stage."""
 
     new: NewSession
+    token: Secret | None = None
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -61,9 +65,29 @@ class Drain(msgspec.Struct, frozen=True):
 
 
 class TimeUp(msgspec.Struct, frozen=True):
-    """The drain's budget is spent: stop what still runs, or (`last`) stop waiting for it."""
+    """The time for this part of the drain is over: for turns, closing, hooks, or everything."""
 
-    last: bool = False
+    part: Part
+
+
+class Part(Enum):
+    """What a drain waits for, one after the other."""
+
+    TURNS = auto()
+    """Then what still runs is stopped and handed back."""
+
+    CLOSING = auto()
+    """Then pipelines that do not stop, and resources that do not close, are given up on."""
+
+    HOOKS = auto()
+    """Then end hooks are not waited for."""
+
+    WRITING = auto()
+    """Then the journal is not, either."""
+
+
+class Quiet(msgspec.Struct, frozen=True):
+    """No session's end is under way any more."""
 
 
 class DrainReport(msgspec.Struct, frozen=True, kw_only=True):

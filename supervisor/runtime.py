@@ -27,16 +27,20 @@ from ..actors.ports import (
     UserId,
 )
 from ..actors.session import values
+from ..actors.session.backstage import Backstage, EndHook
 from ..actors.session.compaction import as_compactor
 from ..actors.session.fork import ForkPoint, forked
 from ..actors.session.messages import GetForkPoint
 from ..actors.session.pipeline import as_stream
+from ..actors.session.resources import Factory
+from ..actors.session.secret import Secret
 from ..actors.session.settings import Settings
 from ..actors.session.stage import Stage, Stats
 from ..actors.session.state import Genesis, State, encode_genesis
 from .config import Config
 from .directory import Directory
 from .forks import Forks
+from .handles.people import token_of
 from .logs import LiveLogs
 from .messages import Create, Drain, DrainReport, Wanted
 from .session import Session
@@ -65,12 +69,16 @@ class Runtime:
         new_id: Callable[[int], str],
         config: Config | None = None,
         dispatcher: Dispatcher | None = None,
+        resources: Factory | None = None,
+        on_end: EndHook | None = None,
     ) -> None:
         self.config = config or Config()
         self.journal: Journal = find_journal(journal) if isinstance(journal, str) else journal
         self.stats = Stats()
         self._stream = None if pipeline is None else as_stream(pipeline)
         self._compactor = None if compactor is None else as_compactor(compactor)
+        self._factory, self._on_end = _function(resources, "resources"), _function(on_end, "on_end")
+        self._report: DrainReport | None = None
         self._clock = clock
         self._new_id = new_id
         self._directory = Directory()
@@ -99,12 +107,15 @@ class Runtime:
         settings: Settings | None = None,
         context: dict[str, Any] | None = None,
         memories: Sequence[str] = (),
+        token: Secret | None = None,
     ) -> Reply[Session]:
         """Make a session with `user` as its owner and host. The reply: it is durable and on stage.
 
         Without `id` it gets a random one of 128 bits. A session takes messages once it is started;
         with `start=False` the host starts it later. No event tells of the creation. `context` and
-        `memories` are what its participants share from the beginning.
+        `memories` are what its participants share from the beginning. `token` is given to those
+        who open its resources, and kept nowhere else: in memory, while the session lives, and not
+        across a restart of the process (see `Session.set_token`).
 
         Raises InvalidInput. Refused: CapacityError, SessionExists, RuntimeClosed.
         """
@@ -122,7 +133,7 @@ class Runtime:
             memories=[values.name(memory, "memories") for memory in memories],
         )
         reply: Reply[Session] = Reply(self.dispatcher, to=self.session)
-        self._create(genesis, reply)
+        self._create(genesis, reply, None if token is None else token_of(token))
         return reply
 
     def fork(
@@ -152,10 +163,10 @@ class Runtime:
         asked.on_done(lambda point: self._forks.make(source, point, begin, reply))
         return reply
 
-    def _create(self, genesis: Genesis, reply: Reply[Any]) -> None:
+    def _create(self, genesis: Genesis, reply: Reply[Any], token: Secret | None = None) -> None:
         row = State.at_creation(genesis).index_row(members=True)
         new = NewSession(genesis=encode_genesis(genesis), row=row)
-        self._ask_supervisor(Create(new), reply)
+        self._ask_supervisor(Create(new, token), reply)
 
     def session(self, id: SessionId) -> Session:  # noqa: A002
         """The handle of a session, without looking whether there is one. Raises InvalidInput."""
@@ -247,7 +258,17 @@ class Runtime:
             snapshot_bytes=config.snapshot_bytes,
             mailbox_capacity=config.mailbox_capacity,
             min_frame_interval_ms=config.min_frame_interval_ms,
+            tokens={},
         )
+        if self._factory is not None or self._on_end is not None:
+            stage.backstage = Backstage(
+                self._clock,
+                self.stats,
+                stage.tokens,
+                factory=self._factory,
+                hook=self._on_end,
+                boxes=config.time_boxes,
+            )
         self._stage = stage
         self._logs = LiveLogs(
             self._clock, max_events=config.live_events, max_age_s=config.live_age_s
@@ -261,16 +282,23 @@ class Runtime:
     async def stop(self, *, budget_s: float | None = None) -> DrainReport:
         """Refuse new messages, let turns finish within the budget, and close the journal.
 
-        A turn that takes longer is handed back: the next owner of the journal finds it lost.
+        A turn that takes longer is handed back: the next owner of the journal finds it lost. Every
+        session leaves in order: its resources are closed, and the end hook is called. Stopping
+        twice is harmless, and gives the same report. Raises RuntimeClosed before the start.
         """
-        if self._phase != "running" or self._mailbox is None:
+        if self._report is not None:
+            return self._report
+        if self._phase not in ("running", "draining") or self._mailbox is None:
             raise RuntimeClosed(self._phase)
         self._phase = "draining"
         reply: Reply[DrainReport] = Reply(self._dispatcher)
         budget = self.config.stop_budget_s if budget_s is None else budget_s
         self._mailbox.put_system(Envelope(Drain(budget), reply))
         report = await reply
-        self._phase = "stopped"
+        if self._report is not None:  # another call was faster
+            await self.journal.close()
+            return self._report
+        self._phase, self._report = "stopped", report
         self._mailbox.close(lambda _: RuntimeClosed(self._phase))
         self._logs.close(RuntimeClosed(self._phase))
         self._forks.close(RuntimeClosed(self._phase))
@@ -313,6 +341,12 @@ class Runtime:
             self._mailbox.put_system(Envelope(message, reply))
         except MailboxClosed:
             raise RuntimeClosed(self._phase) from None
+
+
+def _function(given: Any, field: str) -> Any:
+    if given is not None and not callable(given):
+        raise ConfigError(field, type(given).__name__, "a function")
+    return given
 
 
 def find_journal(url: str) -> Journal:

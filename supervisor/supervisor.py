@@ -44,6 +44,8 @@ from .messages import (
     Drain,
     NotOpened,
     Opened,
+    Part,
+    Quiet,
     Reopen,
     Sweep,
     TimeUp,
@@ -223,8 +225,11 @@ class SupervisorActor(Actor):
         )
         stage.stats.activated += 1
         self._watch(session, actor.active_s)
-        if place.mail is not None and isinstance(place.mail.reply_to, Reply):
-            place.mail.reply_to.set(session)
+        if place.mail is not None:
+            if (token := place.mail.message.token) is not None:
+                stage.tokens[session] = token
+            if isinstance(place.mail.reply_to, Reply):
+                place.mail.reply_to.set(session)
         place.new = place.mail = None
         self._questions.hand_to(session, place.box)
         actor._start_actor_loop()
@@ -434,20 +439,45 @@ class SupervisorActor(Actor):
         for session, place in list(self._places.items()):
             if place.actor is not None:
                 self._ask_to_leave(session, Mode.DRAIN)
-        self._after(mail.message.budget_s, TimeUp())
+        self._plan(mail.message.budget_s)
         self._report_if_drained()
 
+    def _plan(self, budget_s: float) -> None:
+        """Share out the budget: with nothing to close and nobody to tell, it is for turns alone."""
+        backstage = self._stage.backstage
+        self._after(budget_s + LAST_WAIT_S, TimeUp(Part.WRITING))
+        if backstage is None:
+            self._after(budget_s, TimeUp(Part.TURNS))
+            return
+        backstage.drain(lambda: self.actor_inbox.signal(Quiet()))
+        self._after(budget_s / 2, TimeUp(Part.TURNS))
+        self._after(budget_s * 3 / 4, TimeUp(Part.CLOSING))
+        self._after(budget_s, TimeUp(Part.HOOKS))
+
     def _time_up(self, mail: Mail) -> None:
-        drain = self._drain
+        drain, backstage = self._drain, self._stage.backstage
         if drain is None or drain.done:
             return
-        if mail.message.last:
-            for session, place in self._places.items():
-                place.box.close(partial(_closed, session))
-                if place.actor is not None:
-                    place.actor.abandon("the journal did not answer before the runtime stopped")
-            drain.answer(self._places)
-            return
+        match mail.message.part:
+            case Part.TURNS:
+                self._hand_back(drain)
+            case Part.CLOSING if backstage is not None:
+                backstage.hurry()
+            case Part.HOOKS if backstage is not None:
+                backstage.give_up()
+            case _:
+                self._stop_waiting(drain)
+
+    def _stop_waiting(self, drain: Draining) -> None:
+        for session, place in self._places.items():
+            place.box.close(partial(_closed, session))
+            if place.actor is not None:
+                place.actor.abandon("the journal did not answer before the runtime stopped")
+        if self._stage.backstage is not None:
+            self._stage.backstage.give_up()
+        drain.answer(self._places)
+
+    def _hand_back(self, drain: Draining) -> None:
         for session, place in list(self._places.items()):
             if place.actor is None:  # nobody waits for its claim or restart any more
                 self._close_place(session, RuntimeClosed("draining"))
@@ -455,14 +485,18 @@ class SupervisorActor(Actor):
             if place.actor.runs:
                 drain.handed_back.append(session)
             self._ask_to_leave(session, Mode.FORCE)
-        self._after(LAST_WAIT_S, TimeUp(last=True))
 
     def _after(self, delay_s: float, message: TimeUp) -> None:
         self._stage.clock.call_later(delay_s, lambda: self.actor_inbox.signal(message))
 
     def _report_if_drained(self) -> None:
-        if self._drain is not None and not self._places and not self._drain.done:
+        backstage = self._stage.backstage
+        quiet = backstage is None or not backstage.leaving
+        if self._drain is not None and not self._places and quiet and not self._drain.done:
             self._drain.answer(())
+
+    def _quiet(self, _: Mail) -> None:
+        self._report_if_drained()
 
     _HANDLERS: ClassVar[dict[type, Callable[[SupervisorActor, Mail], None]]] = {
         Create: _create,
@@ -476,6 +510,7 @@ class SupervisorActor(Actor):
         Sweep: _sweep,
         Drain: _start_drain,
         TimeUp: _time_up,
+        Quiet: _quiet,
     }
 
 

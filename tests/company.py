@@ -58,7 +58,7 @@ class Reader:
 class Company:
     """Users, sessions, readers and a runtime; `act` does one random thing that may happen."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, **options: Any) -> None:
         self.rng = random.Random(seed)
         self.clock = ManualClock()
         self.journal = GatedJournal()
@@ -75,6 +75,7 @@ class Company:
             restart_window_s=10.0,
             turn_attempts=2,
             snapshot_bytes=400,
+            **options,
         )
         self.sent: dict[str, list[tuple[str, Any]]] = defaultdict(list)
         self.readers = [Reader(self, name) for name in SESSIONS]

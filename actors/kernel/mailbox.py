@@ -117,6 +117,13 @@ class Mailbox:
             self._scheduled = True
         self.dispatcher.schedule(self)  # type: ignore[union-attr]  # bound before it is attached
 
+    def put_back(self, mail: Mail) -> None:
+        """Queue the command that is in hand again, before all others. Only for the owner."""
+        with self._lock:
+            if self._user is None:
+                self._user = deque()
+            self._user.appendleft(mail)
+
     def put_system(self, mail: Mail) -> None:
         """Queue a system message: it overtakes all commands and is not bounded.
 

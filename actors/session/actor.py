@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from enum import Enum, auto
 from typing import Any, ClassVar, Final, get_args
 
 import msgspec
@@ -13,22 +11,18 @@ from pykka._envelope import Envelope
 
 from ..errors import (
     Fenced,
-    GreenroomError,
     InvalidInput,
-    JournalFailed,
     NoPipeline,
     OutcomeUnknown,
     Refused,
-    SessionClosed,
     text_of,
-    without_frames,
 )
-from ..kernel.actor import Actor
 from ..kernel.mailbox import Mail, Mailbox
 from ..kernel.reply import Reply
 from .answers import answer
-from .approvals import undecided
-from .commands import Command, Compact, Expire, Greet, HandBack, Recover, Send, Suspend
+from .approvals import is_decided, undecided
+from .backstage import EndReason
+from .commands import Command, Compact, Expire, Greet, Send, Suspend
 from .compaction import require_compactor
 from .desk import QUESTIONS, Desk
 from .events import (
@@ -43,8 +37,11 @@ from .events import (
     Left,
     PresenceChanged,
     SessionEnded,
+    SessionResumed,
     TurnEnded,
+    TurnQueued,
     TurnStarted,
+    TurnSteered,
     encode_entry,
 )
 from .expiry import Expiry
@@ -52,22 +49,22 @@ from .fold import apply, remember, save
 from .frames import Frame
 from .idempotency import done, first_answer
 from .lane import Lane
+from .leaving import Leaving, Phase
 from .live import LiveLog
 from .messages import (
     ApprovalDue,
     AwaitStopped,
     Committed,
     Delivered,
-    Departed,
     Departure,
     FlushPresence,
     Keyed,
-    Mode,
     Passivate,
     Present,
     ReportFailure,
+    ResourcesSettled,
     SetPhase,
-    Stayed,
+    SetToken,
     Touch,
 )
 from .outbox import Held, Outbox
@@ -78,7 +75,9 @@ from .screen import SHOWN, Screen
 from .stage import Stage
 from .state import State
 from .turns import LateAnswer, RunGone, TakeSteering, TurnOutput
+from .upkeep import Upkeep
 from .voice import Voice
+from .wings import Wings
 
 COMMANDS: Final = frozenset(get_args(Command))
 
@@ -95,15 +94,7 @@ _BEGIN: Final = Envelope(Begin())
 log = structlog.get_logger()
 
 
-class Phase(Enum):
-    """LIVE takes commands; LEAVING lets its last commits arrive; GONE is off its mailbox."""
-
-    LIVE = auto()
-    LEAVING = auto()
-    GONE = auto()
-
-
-class SessionActor(Actor):
+class SessionActor(Upkeep, Leaving):
     """One activation of one session: thin around `decide` and `apply`.
 
     It is built with its state, for which `unsnapped` bytes of events had to be replayed, attached
@@ -133,6 +124,7 @@ class SessionActor(Actor):
         self._lane: Lane | None = None
         self._desk_made: Desk | None = None
         self._presences: Presences | None = None
+        self._wings: Wings | None = None
         self._screen: Screen | None = None
         self._on_settled: Callable[[], None] | None = None
         self._draining = False
@@ -144,21 +136,19 @@ class SessionActor(Actor):
         A suspended turn does not run, and those behind it wait for people.
         """
         state = self.state
-        queued = state.queued and state.lifecycle == "active" and not self._holds_turns
+        held = self._holds_turns and not self._opening
+        queued = state.queued and state.lifecycle == "active" and not held
         lane = state.approval is None and (state.running or queued)
-        busy = lane or self._outbox or self.actor_inbox.depth
+        resumes = self._opening and is_decided(state)
+        busy = lane or resumes or self._outbox or self.actor_inbox.depth
         stopping = self._lane is not None and self._lane.stopping
         return self.phase is Phase.LIVE and not (busy or stopping)
 
     @property
-    def runs(self) -> bool:
-        """Whether a turn runs, and is not suspended."""
-        return self.state.running is not None and self.state.approval is None
-
-    @property
     def _holds_turns(self) -> bool:
         """Whether no turn may start: the session is leaving, or there is nothing to run it."""
-        return self._draining or self._stage.stream is None
+        held = self._wings is not None and self._wings.holds
+        return held or self._draining or self._stage.stream is None
 
     def _start_actor_loop(self) -> None:
         # Attached first: mail is only handled from the dispatcher's next pass on, and a failure
@@ -171,10 +161,15 @@ class SessionActor(Actor):
         live = self._live
         for user in {reader.user for reader in live.readers} - self.state.participants.keys():
             live.expel(user)
+        backstage = self._stage.backstage
         if self.state.lifecycle == "ended":
             live.finish()
-        if self.state.running is not None or self.state.queued:
-            self.run_command(Recover(attempts=self._stage.turn_attempts), None)
+            self._stage.tokens.pop(self.state.id, None)
+        elif backstage is not None:
+            self._wings = Wings(backstage, self.state.id, self.state.owner, self.actor_inbox)
+            self._wings.open()
+        if not self._opening:
+            self.recover(self._stage.turn_attempts)
         approval = undecided(self.state)
         if approval is not None and approval.expires_ms <= self._stage.clock.now_ms():
             self.run_command(Expire(approval=approval.id), None)
@@ -200,8 +195,8 @@ class SessionActor(Actor):
             handler(self, mail)
         else:
             super().handle(mail)
-        if self._draining and self._drained:
-            self._leave(lambda: self._write_out(force=False))
+        if self._draining:
+            self.leave_if_drained()
 
     # --- commands ---
 
@@ -297,6 +292,11 @@ class SessionActor(Actor):
         if self._desk_made is not None:
             self._desk_made.end_turn(self.state, event.turn)
 
+    def _end_steering(self, event: TurnSteered) -> None:
+        """Who waits for the turn waits for the one that was handed its message."""
+        if self._desk_made is not None:
+            self._desk_made.end_turn(self.state, event.turn)
+
     def _note_presence(self, event: PresenceChanged) -> None:
         self._desk.presence[event.user] = event
 
@@ -307,10 +307,13 @@ class SessionActor(Actor):
         if self._screen is not None:
             self._screen.expel(event.user)
 
-    def _finish_log(self, _: SessionEnded) -> None:
+    def _finish(self, _: SessionEnded) -> None:
         self._live.finish()
-        if self._screen is not None:
-            self._screen.close()
+        self._stage.tokens.pop(self.state.id, None)
+        if self._wings is not None:
+            self.clear(EndReason.ENDED)
+        else:
+            self.close_watches()
 
     # --- turns ---
 
@@ -367,13 +370,15 @@ class SessionActor(Actor):
 
     # --- approvals ---
 
-    _expiry: Expiry | None = None  # of the class: a session that never asks has none of its own
-
     def _watch_approval(self, _: ApprovalRequested | ApprovalDecided | None = None) -> None:
         """Have the pending approval expire in time, if this activation lasts so long."""
         if self._expiry is None:
             self._expiry = Expiry(self._stage.clock, self.actor_inbox)
         self._expiry.follow(self.state)
+
+    def _on_decision(self, event: ApprovalDecided) -> None:
+        self._watch_approval(event)
+        self.open_again(event)
 
     def _expire(self, mail: Mail) -> None:
         if self.phase is Phase.LIVE:
@@ -427,104 +432,6 @@ class SessionActor(Actor):
         """Publish what is not journaled, after all that was decided before it."""
         self._outbox.put(Held((event,), self._stage.clock.now_ms(), self.state.revision))
 
-    # --- leaving ---
-
-    def _passivate(self, mail: Mail) -> None:
-        """Leave, by Pekko's rules: ignored when leaving already, or when mail waits."""
-        mode = mail.message.mode
-        if self.phase is not Phase.LIVE:
-            return
-        if mode is Mode.DRAIN:
-            self._draining = True
-        elif mode is Mode.FORCE or self.idle:
-            self.run_command(HandBack(cause=mail.message.cause), None)
-            self._leave(lambda: self._write_out(force=mode is Mode.FORCE))
-        else:
-            self._stage.supervisor.signal(Stayed(self.state.id))
-
-    @property
-    def _drained(self) -> bool:
-        waiting = self.runs or self.actor_inbox.depth
-        return self.phase is Phase.LIVE and not waiting
-
-    def _leave(self, when_settled: Callable[[], None]) -> None:
-        """Take no more commands; go on when the outbox is empty."""
-        self.phase = Phase.LEAVING
-        self.actor_inbox.suspend()
-        if self._lane is not None:
-            self._lane.stop()
-        self._on_settled = when_settled
-        if self._outbox:  # a failure while letting out may have used up the last notice of a commit
-            self.actor_inbox.signal(Committed(self.epoch))
-        self._settle()
-
-    def _settle(self) -> None:
-        if self._on_settled is not None and not self._outbox:
-            then, self._on_settled = self._on_settled, None
-            then()
-
-    def _write_out(self, *, force: bool) -> None:
-        if self._screen is not None:
-            self._screen.stop()
-        self._outbox.snapshot(self.state)
-        released = self._outbox.release()
-        released.on_done(lambda _: self._depart_passivated(force=force))
-
-    def _depart_passivated(self, *, force: bool) -> None:
-        """Close the mailbox if nothing has come meanwhile, and say so."""
-        if self.phase is Phase.GONE:
-            return
-        box, name = self.actor_inbox, self.state.id
-        if force:
-            box.close(lambda message: SessionClosed(name, returned=message))
-        elif not box.close_if_idle():
-            self._depart(Departure.RECALLED)
-            return
-        self._depart(Departure.PASSIVATED)
-
-    def _crash(self, how: Departure, error: BaseException) -> None:
-        """Give up this activation: let the journal have what it was given, then start anew."""
-        if self.phase is Phase.GONE:
-            return
-        with suppress(BaseException):  # a log that fails must not keep it from starting anew
-            log.error(
-                "session_crashed", session=self.state.id, error=text_of(error), exc_info=error
-            )
-        why = text_of(without_frames(error))
-        self._leave(lambda: self._depart(how, why))
-
-    def abandon(self, why: str) -> None:
-        """Wait for the journal no longer: everybody who waits is answered, nothing more is done."""
-        self._outbox.void(JournalFailed(why))
-        self._on_settled = None
-        self._depart(Departure.CRASHED, why)
-
-    def _depart(self, how: Departure, error: str = "") -> None:
-        self.phase = Phase.GONE
-        if self._expiry is not None:
-            self._expiry.stop()
-        box = self.actor_inbox
-        box.detach()
-        if self._screen is not None:
-            self._screen.close()
-        waiting = self._desk_made.take_waiting() if self._desk_made is not None else []
-        wake_ms = approval.expires_ms if (approval := undecided(self.state)) else None
-        if how is Departure.PASSIVATED:  # the mailbox is closed
-            departed = Departed(self.state.id, how, error, wake_ms, waiting)
-        else:
-            departed = Departed(self.state.id, how, error)
-            for mail in waiting:
-                self._hand_over(mail)
-        self._stage.supervisor.signal(departed)
-
-    def _hand_over(self, mail: Mail) -> None:
-        """Leave a question for the next activation to answer."""
-        try:
-            self.actor_inbox.put_system(mail)
-        except GreenroomError:
-            if isinstance(mail.reply_to, Reply):
-                mail.reply_to.set_error(SessionClosed(self.state.id, returned=mail.message))
-
     def process(self, mail: Mail) -> None:
         """Handle one message; whatever a handler raises costs that command, and a restart."""
         try:
@@ -544,7 +451,9 @@ class SessionActor(Actor):
         LateAnswer: _on_late_answer,
         Delivered: _on_delivered,
         AwaitStopped: _await_stopped,
-        Passivate: _passivate,
+        ResourcesSettled: Upkeep.on_resources,
+        SetToken: Upkeep.set_token,
+        Passivate: Leaving.passivate,
         SetPhase: _on_voice,
         Touch: _on_voice,
         ApprovalDue: _expire,
@@ -553,11 +462,14 @@ class SessionActor(Actor):
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
         TurnStarted: _begin_turn,
         TurnEnded: _end_turn,
+        TurnSteered: _end_steering,
         ApprovalRequested: _watch_approval,
-        ApprovalDecided: _watch_approval,
+        ApprovalDecided: _on_decision,
         Left: _forget_presence,
         PresenceChanged: _note_presence,
-        SessionEnded: _finish_log,
+        SessionEnded: _finish,
+        TurnQueued: Upkeep.open_again,
+        SessionResumed: Upkeep.open_again,
     }
 
 

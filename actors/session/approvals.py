@@ -49,6 +49,11 @@ def undecided(state: State) -> Approval | None:
     return approval if approval is not None and approval.decisions is None else None
 
 
+def is_decided(state: State) -> bool:
+    """Whether the suspended turn could go on."""
+    return state.approval is not None and state.approval.decisions is not None
+
+
 def pending(state: State) -> PendingApproval | None:
     """The approval that may be decided with its calls, copied out of the state."""
     approval, running = undecided(state), state.running

@@ -236,6 +236,16 @@ class HandBack(msgspec.Struct, frozen=True, kw_only=True, tag="hand_back"):
     cause: Cause
 
 
+class LoseResources(msgspec.Struct, frozen=True, kw_only=True, tag="lose_resources"):
+    """The session has nothing to run turns with: those that wait fail, or (`for_good`) it ends.
+
+    Given by its activation.
+    """
+
+    reason: str
+    for_good: bool
+
+
 class Recover(msgspec.Struct, frozen=True, kw_only=True, tag="recover"):
     """Given by a new activation: a turn that began in an older one is lost.
 
@@ -275,5 +285,6 @@ Command: TypeAlias = (
     | Pause
     | Resume
     | End
+    | LoseResources
     | Recover
 )

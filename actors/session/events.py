@@ -286,6 +286,24 @@ class PhaseChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="pha
     user: UserId | None = None
 
 
+class SessionReady(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="session.ready"):
+    """The session's resources are open, and turns may start. Ephemeral: once per activation, and
+    again when they had failed (spec A09)."""
+
+    message: str
+
+
+class ResourcesFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="error.resources"):
+    """The session's resources could not be opened, or have broken down. Ephemeral.
+
+    In a session that has never had any, its end follows. Otherwise the turns that wait have
+    failed, and the next message has them opened again: a durable conversation does not die of a
+    tool server that is away (spec AX8).
+    """
+
+    reason: str
+
+
 class DeliveryFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="error.delivery"):
     """A subscriber of `user` has failed to take an event. Ephemeral, once per subscription."""
 
@@ -347,6 +365,8 @@ Ephemeral: TypeAlias = (
     | PresenceChanged
     | PhaseChanged
     | TurnStopped
+    | SessionReady
+    | ResourcesFailed
     | DeliveryFailed
     | VisualStarted
     | VisualStopped

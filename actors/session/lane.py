@@ -53,6 +53,11 @@ class Host(Protocol):
         """The recent frames, for a pipeline; called from any thread."""
         ...
 
+    @property
+    def resources(self) -> Any:
+        """What a pipeline is given to work with."""
+        ...
+
 
 class Lane:
     """At most one run is heard; those that were stopped are waited for, for as long as they may.
@@ -105,7 +110,7 @@ class Lane:
             self._waiting = event
             return
         stage.stats.turns_started += 1
-        turn = Turn(host.state, running, host.look)
+        turn = Turn(host.state, running, host.look, host.resources)
         self.run = TurnRun(turn, stream, self._mailbox, host.epoch, stage.clock, stage.limits)
 
     def hear(self, stamp: TurnOutput) -> None:

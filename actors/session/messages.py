@@ -14,6 +14,8 @@ from .cursor import Cursor
 from .events import Cause, DeliveryFailed, PresenceChanged
 from .frames import Frame
 from .phases import Phase
+from .resources import Resources
+from .secret import Secret
 from .watch import FrameBuffer
 
 # --- questions to a session: answered from its state, and no activity ---
@@ -129,6 +131,13 @@ class Touch(msgspec.Struct, frozen=True):
     user: UserId
 
 
+class SetToken(msgspec.Struct, frozen=True):
+    """The host renews the session's token. Answered with None; it is journaled nowhere."""
+
+    user: UserId
+    token: Secret
+
+
 # --- told to a session: no activity, no answer ---
 
 
@@ -223,6 +232,12 @@ class Mode(Enum):
 
     FORCE = auto()
     """Now. A running turn is stopped but not ended: the next activation finds it lost."""
+
+
+class ResourcesSettled(msgspec.Struct, frozen=True):
+    """The resources of an activation are open, or have failed."""
+
+    resources: Resources
 
 
 class Passivate(msgspec.Struct, frozen=True):

@@ -38,6 +38,9 @@ class Turn:
 
     When the turn goes on after an approval, `decisions` are those on its calls, by their ids,
     `saved` is what was saved with the request, and `progress` what the turn has in the transcript.
+
+    `resources` is what the runtime's factory has made for this session; it is closed when no
+    pipeline of this activation runs any more.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Turn:
         state: State,
         running: PendingTurn,
         look: Callable[[float | None], tuple[Frame, ...]] = lambda _: (),
+        resources: Any = None,
     ) -> None:
         self.session_id: SessionId = state.id
         self.id: int = running.turn
@@ -53,6 +57,7 @@ class Turn:
         self.user: UserId = running.user
         self.answer_key: str = running.answer_key
         self.context: dict[str, Any] = copied(state.context)
+        self.resources: Any = resources
         # While this turn runs nothing is put before its input, and whatever rewrites a history
         # makes a new list: up to there, this one is frozen and need not be copied.
         self._lines = state.history

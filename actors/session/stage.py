@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from ..kernel.dispatcher import Dispatcher
 from ..kernel.mailbox import Mailbox
 from ..ports import Clock, Journal, SessionId
 from .pipeline import Stream
+from .secret import Secret
 from .turns import TurnLimits
+
+if TYPE_CHECKING:
+    from .backstage import Backstage
 
 
 class Stats(msgspec.Struct):
@@ -30,6 +36,9 @@ class Stats(msgspec.Struct):
     frames: int = 0
     frames_refused: int = 0
     frames_dropped: int = 0
+    resources_failed: int = 0
+    resources_not_closed: int = 0
+    hooks_failed: int = 0
 
     def count_turn(self, status: str) -> None:
         """Count a turn that ended as `status`."""
@@ -44,6 +53,8 @@ class Stage(msgspec.Struct, kw_only=True):
     that snapshot's own size, so writing snapshots costs a constant share.
     `approval_expires_s`: how long people may take to decide, if the request does not say.
     No session accepts frames at a shorter interval than `min_frame_interval_ms`.
+    `tokens` are those of sessions that were given one; `backstage` is None if there is nothing to
+    open and nobody to tell.
     """
 
     dispatcher: Dispatcher
@@ -59,6 +70,8 @@ class Stage(msgspec.Struct, kw_only=True):
     snapshot_bytes: int
     mailbox_capacity: int
     min_frame_interval_ms: int
+    tokens: dict[SessionId, Secret]
+    backstage: Backstage | None = None
 
     def new_mailbox(self, session: SessionId) -> Mailbox:
         """A mailbox for a session that has none."""

@@ -22,8 +22,10 @@ from .events import (
     MemoryAdded,
     MessagePosted,
     PresenceChanged,
+    ResourcesFailed,
     SessionEnded,
     SessionPaused,
+    SessionReady,
     SessionResumed,
     SessionStarted,
     TranscriptCut,
@@ -143,13 +145,18 @@ def _describe(published: Published) -> _Description:  # noqa: C901
             return "state_change", by, "Session paused", {"new_state": "paused"}
         case SessionResumed(by=by):
             return "state_change", by, "Session resumed", {"new_state": "active"}
-        case SessionEnded(by=by):
-            return "state_change", by, "Session ended", {"new_state": "ended"}
         case TranscriptCut(by=by, why=why, removed=removed):
             cut = {"removed": removed, "action_type": f"{why}_complete"}
             return "action", by, f"Action: {why}_complete", cut
+        case SessionEnded(by=by, reason=reason):
+            by_itself = {"reason": reason} if reason else {}
+            return "state_change", by, "Session ended", {"new_state": "ended", **by_itself}
+        case SessionReady(message=message):
+            return "action", "", message, {"action_type": "ready", "message": message}
         case TurnEnded(turn=turn, status="failed" | "lost" as status, reason=reason):
             return "error", "", reason, {"turn": turn, "status": status}
+        case ResourcesFailed(reason=reason):
+            return "error", "", reason, {"resources": True}
         case DeliveryFailed(user=user, reason=reason):
             return "error", user, reason, {"delivery": True}
         case other:

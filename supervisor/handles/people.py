@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...actors.errors import InvalidInput
 from ...actors.kernel.reply import Reply
 from ...actors.ports import UserId
 from ...actors.session import values
@@ -18,8 +19,16 @@ from ...actors.session.commands import (
     TransferHost,
 )
 from ...actors.session.events import PresenceChanged
-from ...actors.session.messages import Present
+from ...actors.session.messages import Present, SetToken
+from ...actors.session.secret import Secret
 from .base import Handle
+
+
+def token_of(token: Secret) -> Secret:
+    """`token`, which is a Secret. Raises InvalidInput, which does not show it."""
+    if not isinstance(token, Secret):
+        raise InvalidInput("token", type(token).__name__, "a Secret")
+    return token
 
 
 class People(Handle):
@@ -47,6 +56,15 @@ class People(Handle):
         Ending an ended session changes nothing. Refused: NotHost.
         """
         return self._ask(End(by=values.name(user, "user")))
+
+    def set_token(self, user: UserId, token: Secret) -> Reply[None]:
+        """Give the session a token in the place of the one it has, for its resources to use.
+
+        It is in the memory of the process alone, while the session lives: after a restart of the
+        process there is none until it is set again. Resources that are open see it when they look
+        at `opening.token` next. Refused: NotHost, SessionEnded.
+        """
+        return self._ask(SetToken(values.name(user, "user"), token_of(token)))
 
     # --- people ---
 

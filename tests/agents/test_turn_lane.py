@@ -355,6 +355,22 @@ def test_a_running_turn_is_steered_at_its_next_safe_point() -> None:
     play(scene)
 
 
+def test_who_waits_for_a_turn_that_is_steered_away_is_answered() -> None:
+    async def scene() -> None:
+        pipeline = Steered()
+        async with greenroom.Runtime(pipeline) as runtime:
+            session = await runtime.create(user="ann")
+            first = await session.send("ann", "go")
+            waiting = (await session.send("ann", "left", policy="steer")).result()
+            await settle()
+            for cue in ("one", "end"):
+                pipeline.cues.put_nowait(cue)
+
+            assert await waiting == await first.result()
+
+    play(scene)
+
+
 def test_steering_that_comes_too_late_is_the_next_turn() -> None:
     async def scene() -> None:
         pipeline = Steered()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -126,6 +127,35 @@ def test_what_broke_a_subscription_is_raised_once_after_what_was_delivered() -> 
     with pytest.raises(ValueError, match="broken"):
         sink.pull()
     assert sink.pull() is None
+
+
+def test_a_last_batch_that_comes_with_the_end_while_a_thread_looks_is_pulled() -> None:
+    class Raced(IteratorSink):
+        """Its writer delivers and closes between two steps of a reader's `pull`."""
+
+        looked = False
+
+        @property
+        def _batch(self) -> Any:
+            if not self.looked:
+                self.looked = True
+                self.deliver([1])
+                self.close(None)
+                return deque()
+            return self.held
+
+        @_batch.setter
+        def _batch(self, batch: Any) -> None:
+            self.held = batch
+
+    sink = Raced(FifoDispatcher())
+    sink.looked = False
+
+    found = []
+    while (item := sink.pull()) is not None:
+        found += [] if isinstance(item, Reply) else [item]
+
+    assert found == [1]
 
 
 def test_a_thread_pulls_what_another_one_delivers() -> None:

@@ -116,6 +116,19 @@ WIRE: list[tuple[Event, EventType, str, str, dict[str, Any]]] = [
         {"removed": 3, "action_type": "truncate_complete"},
     ),
     (
+        happened.SessionEnded(by="", reason="no tools"),
+        *("state_change", "", "Session ended", {"new_state": "ended", "reason": "no tools"}),
+    ),
+    (
+        happened.SessionReady(message="Agent initialized"),
+        *("action", "", "Agent initialized"),
+        {"action_type": "ready", "message": "Agent initialized"},
+    ),
+    (
+        happened.ResourcesFailed(reason="no tools"),
+        *("error", "", "no tools", {"resources": True}),
+    ),
+    (
         happened.DeliveryFailed(user="bob", reason="Boom"),
         *("error", "bob", "Boom", {"delivery": True}),
     ),

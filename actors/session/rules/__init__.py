@@ -24,6 +24,7 @@ from ..commands import (
     Interrupt,
     Join,
     Leave,
+    LoseResources,
     Pause,
     PlaceAnswer,
     Post,
@@ -109,6 +110,8 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return rooms.resume(state, command, moment)
         case End():
             return rooms.end(state, command, moment)
+        case LoseResources():
+            return turns.lose_resources(state, command, moment)
         case Recover():
             return turns.recover(state, command, moment)
         case _:

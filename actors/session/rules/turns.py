@@ -9,10 +9,12 @@ import msgspec
 
 from ...errors import AnswerNotExpected, InvalidInput, NotAllowed, TurnBusy, TurnQueueFull
 from ...ports import Policy, UserId
+from ..approvals import is_decided
 from ..commands import (
     FinishTurn,
     HandBack,
     Interrupt,
+    LoseResources,
     PlaceAnswer,
     Post,
     Record,
@@ -220,6 +222,21 @@ def recover(state: State, command: Recover, moment: Moment) -> tuple[Durable, ..
     cause = running.cause or "crash"
     ended = end_running(state, "lost", moment, reason=reason, cause=cause)
     return (*ended, *next_turn(state, moment))
+
+
+def lose_resources(state: State, command: LoseResources, moment: Moment) -> tuple[Durable, ...]:
+    """What cannot run now fails: the turns that wait, for the lane or with a decision to go on.
+
+    A session that has never worked ends (spec AX8).
+    """
+    reason = command.reason
+    if state.lifecycle == "ended":
+        return ()
+    if command.for_good:
+        return (*cancel_all(state, moment, reason=reason), SessionEnded(by="", reason=reason))
+    resumed = end_running(state, "failed", moment, reason=reason) if is_decided(state) else ()
+    failed = (TurnEnded(turn=turn.turn, status="failed", reason=reason) for turn in state.queued)
+    return (*resumed, *failed)
 
 
 def next_turn(state: State, moment: Moment, gone: Collection[int] = ()) -> tuple[Durable, ...]:

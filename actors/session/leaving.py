@@ -1,0 +1,302 @@
+"""The session actor's part on leaving the stage: in order, by a crash, or called back again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum, auto
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from ..errors import GreenroomError, JournalFailed, SessionClosed, text_of, without_frames
+from ..kernel.actor import Actor
+from ..kernel.mailbox import Mail, Mailbox, Owner
+from ..kernel.reply import Reply
+from .answers import SessionSnapshot, snapshot
+from .approvals import undecided
+from .backstage import EndReason
+from .commands import Command, HandBack
+from .desk import Desk
+from .expiry import Expiry
+from .lane import Lane
+from .live import LiveLog
+from .messages import (
+    Committed,
+    Delivered,
+    Departed,
+    Departure,
+    FlushPresence,
+    Mode,
+    Passivate,
+    Present,
+    ReportFailure,
+    ResourcesSettled,
+    Stayed,
+)
+from .outbox import Held, Outbox
+from .screen import Screen
+from .stage import Stage
+from .state import State
+from .turns import LateAnswer, RunGone, TakeSteering, TurnOutput
+from .wings import Wings
+
+NOTICES: Final = frozenset(
+    {Committed, LateAnswer, Passivate, ResourcesSettled, RunGone, TakeSteering, TurnOutput}
+)
+"""What an activation that leaves is told by its own: it knows what to do about it."""
+
+UNHEARD: Final = frozenset({Delivered, FlushPresence, Present, ReportFailure})
+"""What nobody needs to hear when the session is not on stage."""
+
+log = structlog.get_logger()
+
+
+class Phase(Enum):
+    """LIVE takes commands; LEAVING lets its last commits arrive; GONE is off its mailbox."""
+
+    LIVE = auto()
+    LEAVING = auto()
+    GONE = auto()
+
+
+class Leaving(Actor):
+    """How one activation leaves.
+
+    In order: its last commits arrive; its pipeline stops, its resources are closed and the end
+    hook is called, if there are any; it is written out; it closes its mailbox, unless mail has come
+    meanwhile: then it is started again (promise P11). With nothing to close and nobody to tell,
+    it writes out at once. One that has crashed, or is fenced, goes when its last commits have
+    arrived, and what it leaves behind is cleared beside its successor.
+    """
+
+    state: State
+    epoch: int
+    phase: Phase
+    _stage: Stage
+    _live: LiveLog
+    _outbox: Outbox
+    _lane: Lane | None
+    _desk_made: Desk | None
+    _screen: Screen | None
+    _wings: Wings | None
+    _on_settled: Callable[[], None] | None
+    _draining: bool
+    _expiry: Expiry | None = None  # of the class: a session that never asks has none of its own
+
+    @property
+    def idle(self) -> bool:
+        """Whether it could leave now."""
+        raise NotImplementedError
+
+    @property
+    def runs(self) -> bool:
+        """Whether a turn runs, and is not suspended."""
+        return self.state.running is not None and self.state.approval is None
+
+    def run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
+        """Decide, journal, fold, and let out what follows when it is durable."""
+        raise NotImplementedError
+
+    # --- being asked to ---
+
+    def passivate(self, mail: Mail) -> None:
+        """Leave, by Pekko's rules: ignored when leaving already, or when mail waits."""
+        mode = mail.message.mode
+        if self.phase is not Phase.LIVE:
+            return
+        if mode is Mode.DRAIN:
+            self._draining = True
+        elif mode is Mode.FORCE or self.idle:
+            drained = mail.message.cause == "drain"
+            self.run_command(HandBack(cause=mail.message.cause), None)
+            reason = EndReason.DRAINED if drained else EndReason.PASSIVATED
+            self._go(reason, force=mode is Mode.FORCE)
+        else:
+            self._stage.supervisor.signal(Stayed(self.state.id))
+
+    def leave_if_drained(self) -> None:
+        """Leave for the runtime to stop: when no turn runs and no mail waits."""
+        waits = self.actor_inbox.depth or (self.runs and not self._opening)
+        if self.phase is Phase.LIVE and not waits:
+            self._go(EndReason.DRAINED)
+
+    @property
+    def _opening(self) -> bool:
+        """Whether resources are being opened: what is running then is an older activation's."""
+        return self._wings is not None and self._wings.opening
+
+    # --- in order ---
+
+    def _go(self, reason: EndReason, *, force: bool = False) -> None:
+        write_out = partial(self._write_out, force=force)
+        wings = self._wings
+        if wings is None:
+            self._leave(write_out)
+            return
+
+        def part() -> None:
+            self._stop_showing()
+            self.clear(reason)
+            Parting(self.actor_inbox, wings, self, lambda: self._go_on(write_out))
+
+        self._leave(part)
+
+    def _leave(self, when_settled: Callable[[], None]) -> None:
+        """Take no more commands; go on when the outbox is empty."""
+        self.phase = Phase.LEAVING
+        self.actor_inbox.suspend()
+        if self._lane is not None:
+            self._lane.stop()
+        self._on_settled = when_settled
+        if self._outbox:  # a failure while letting out may have used up the last notice of a commit
+            self.actor_inbox.signal(Committed(self.epoch))
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._on_settled is not None and not self._outbox:
+            then, self._on_settled = self._on_settled, None
+            then()
+
+    def _go_on(self, then: Callable[[], None]) -> None:
+        """Go on in a step of this actor, where a failure is contained like any other."""
+        if self.phase is Phase.LEAVING:
+            self._on_settled = then
+            self.actor_inbox.signal(Committed(self.epoch))
+
+    def clear(self, reason: EndReason, *, durable: bool = True) -> None:
+        """Have all that goes with this activation come to its end (`Wings`); once.
+
+        The hook is shown the state of now, as soon as it is durable; not, if it never will be.
+        """
+        wings, lane, backstage = self._wings, self._lane, self._stage.backstage
+        if wings is None or backstage is None:
+            return
+        when_stopped = _at_once if lane is None else lane.on_stopped
+        known = wings.clear(reason, when_stopped, self.close_watches)
+        if not durable or backstage.hook is None:
+            wings.end_with(None)
+        elif not known:
+            view = self._final()
+            self._outbox.put(Held(then=lambda: wings.end_with(view)))
+
+    def _final(self) -> SessionSnapshot:
+        live, desk = self._live, self._desk_made
+        view = snapshot(self.state, ())
+        return view.at(live.cursor_at(live.next_index), {} if desk is None else desk.presence)
+
+    def _stop_showing(self) -> None:
+        if self._screen is not None:
+            self._screen.stop()
+
+    def close_watches(self) -> None:
+        """Nothing more comes for those who watch what is shown."""
+        if self._screen is not None:
+            self._screen.close()
+
+    def _write_out(self, *, force: bool) -> None:
+        self._stop_showing()
+        self._outbox.snapshot(self.state)
+        released = self._outbox.release()
+        released.on_done(lambda _: self._depart_passivated(force=force))
+
+    def _depart_passivated(self, *, force: bool) -> None:
+        """Close the mailbox if nothing has come meanwhile, and say so."""
+        if self.phase is Phase.GONE:
+            return
+        box, name = self.actor_inbox, self.state.id
+        if force:
+            box.close(lambda message: SessionClosed(name, returned=message))
+        elif not box.close_if_idle():
+            self._depart(Departure.RECALLED)
+            return
+        self._depart(Departure.PASSIVATED)
+
+    # --- in other ways ---
+
+    def _crash(self, how: Departure, error: BaseException) -> None:
+        """Give up this activation: let the journal have what it was given, then start anew."""
+        if self.phase is Phase.GONE:
+            return
+        with suppress(BaseException):  # a log that fails must not keep it from starting anew
+            log.error(
+                "session_crashed", session=self.state.id, error=text_of(error), exc_info=error
+            )
+        why = text_of(without_frames(error))
+        self._leave(lambda: self._depart(how, why))
+        reason = EndReason.FENCED if how is Departure.FENCED else EndReason.CRASHED
+        self.clear(reason, durable=False)
+
+    def abandon(self, why: str) -> None:
+        """Wait for the journal no longer: everybody who waits is answered, nothing more is done."""
+        self._outbox.void(JournalFailed(why))
+        self._on_settled = None
+        self.clear(EndReason.DRAINED, durable=False)
+        self._depart(Departure.CRASHED, why)
+
+    def _depart(self, how: Departure, error: str = "") -> None:
+        self.phase = Phase.GONE
+        if self._expiry is not None:
+            self._expiry.stop()
+        self.actor_inbox.detach()
+        self.close_watches()
+        waiting = self._desk_made.take_waiting() if self._desk_made is not None else []
+        wake_ms = approval.expires_ms if (approval := undecided(self.state)) else None
+        if how is Departure.PASSIVATED:  # the mailbox is closed
+            departed = Departed(self.state.id, how, error, wake_ms, waiting)
+        else:
+            departed = Departed(self.state.id, how, error)
+            for mail in waiting:
+                self._hand_over(mail)
+        self._stage.supervisor.signal(departed)
+
+    def _hand_over(self, mail: Mail) -> None:
+        """Leave a question for the next activation to answer."""
+        try:
+            self.actor_inbox.put_system(mail)
+        except GreenroomError:
+            if isinstance(mail.reply_to, Reply):
+                mail.reply_to.set_error(SessionClosed(self.state.id, returned=mail.message))
+
+
+class Parting:
+    """Has the mailbox of a session that leaves, until its wings are cleared: then it goes on.
+
+    Commands wait while the resources are closed, so that those of two activations do not meet.
+    While the end hook runs the first one that comes, or has come, makes the session go on at once,
+    and be started again: or a hook that asks its own session would wait for itself.
+    """
+
+    def __init__(
+        self, mailbox: Mailbox, wings: Wings, leaving: Owner, go_on: Callable[[], None]
+    ) -> None:
+        self._mailbox = mailbox
+        self._leaving = leaving
+        self._go_on: Callable[[], None] | None = go_on
+        wings.cleared.on_done(lambda _: self._go())
+        wings.due.on_done(lambda _: self._watch())
+
+    def process(self, mail: Mail) -> None:
+        kind = type(mail.message)
+        if kind in NOTICES:
+            self._leaving.process(mail)
+        elif kind not in UNHEARD:
+            self._mailbox.put_back(mail)
+            self._go()
+
+    def _watch(self) -> None:
+        if self._mailbox.depth:
+            self._go()
+        elif self._go_on is not None:
+            self._mailbox.attach(self)
+
+    def _go(self) -> None:
+        if self._go_on is not None:
+            go_on, self._go_on = self._go_on, None
+            self._mailbox.suspend()
+            go_on()
+
+
+def _at_once(call: Callable[[], None]) -> None:
+    call()

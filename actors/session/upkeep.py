@@ -1,0 +1,81 @@
+"""The session actor's part on its resources: turns wait for them, and fail without them."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+from ..errors import Refused
+from ..kernel.mailbox import Mail
+from .commands import LoseResources, Recover
+from .events import Ephemeral, Event, ResourcesFailed, SessionReady
+from .leaving import Leaving, Phase
+from .outbox import Held
+from .resources import Resources, Status
+from .rules.checks import require_host, require_state
+from .rules.rooms import OPEN
+
+READY: Final = "Agent initialized"
+"""What the room hears when turns may start (spec A09)."""
+
+
+class Upkeep(Leaving):
+    """What one activation does about its resources, which its `Wings` open and close."""
+
+    active_s: float
+
+    def publish_only(self, event: Ephemeral) -> None:
+        """Publish what is not journaled, after all that was decided before it."""
+        raise NotImplementedError
+
+    @property
+    def resources(self) -> Any:
+        """What this activation's pipelines are given to work with."""
+        return None if self._wings is None else self._wings.value
+
+    def recover(self, attempts: int) -> None:
+        """Settle the turns that an older activation has left behind."""
+        if self.state.running is not None or self.state.queued:
+            self.run_command(Recover(attempts=attempts), None)
+
+    def on_resources(self, mail: Mail) -> None:
+        """Turns may start, or those that wait fail."""
+        wings = self._wings
+        resources: Resources = mail.message.resources
+        if wings is None or wings.resources is not resources or self.phase is not Phase.LIVE:
+            return
+        if resources.status is Status.OPEN:
+            wings.worked = True
+            self.publish_only(SessionReady(message=READY))
+            self._settle_past(self._stage.turn_attempts)
+        elif resources.status is Status.FAILED:
+            reason = f"resources: {resources.reason}"
+            self._stage.stats.resources_failed += 1
+            self.publish_only(ResourcesFailed(reason=reason))
+            self._settle_past(attempts=0)  # what an older activation left running is not run again
+            never = self.epoch == 1 and not wings.worked
+            self.run_command(LoseResources(reason=reason, for_good=never), None)
+
+    def _settle_past(self, attempts: int) -> None:
+        """Go on with what waits; what runs is an older activation's the first time only."""
+        wings, state = self._wings, self.state
+        assert wings is not None
+        if not wings.settled or state.running is None or state.approval is not None:
+            wings.settled = True
+            self.recover(attempts)
+
+    def open_again(self, _: Event) -> None:
+        """There is something to run, and nothing to run it with: try again, if that has failed."""
+        if self._wings is not None and self.phase is Phase.LIVE:
+            self._wings.open()
+
+    def set_token(self, mail: Mail) -> None:
+        """Keep the token of a session that lives."""
+        asked, state, refusal = mail.message, self.state, None
+        try:
+            require_host(state, asked.user)
+            require_state(state, *OPEN)
+            self.active_s = self._stage.clock.monotonic()
+            self._stage.tokens[state.id] = asked.token
+        except Refused as error:
+            refusal = error
+        self._outbox.put(Held(reply=cast("Any", mail.reply_to), answer=refusal))
