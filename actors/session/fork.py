@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ..ports import SessionId, UserId
-from .state import Genesis, Origin, State
+from .state import Genesis, Origin, Outcome, State
 from .transcript import Line, ToolResult
 from .view import place_result
 
@@ -30,8 +30,8 @@ def forked(
     """The beginning of a session that goes on from `source`, which is not changed.
 
     It has the transcript, the shared context, the memories and the settings, but of the people
-    only its owner, and no turn is open in it: a running one is cut off, its tool calls closed by
-    stubs (promise P19), and the messages that waited for an answer stand there without one.
+    only its owner, and no turn is open in it. They are cancelled: the calls of a running one are
+    closed by stubs (promise P19), and messages that waited stand there without an answer.
     """
     return Genesis(
         id=id,
@@ -46,10 +46,18 @@ def forked(
         memories=list(source.memories),
         history=_closed(source),
         last_turn=source.last_turn,
+        outcomes=_outcomes(source, f"forked by {owner}"),
         greeted=source.greeted,
         dialog=source.dialog,
         origin=Origin(session=source.id, revision=source.revision),
     )
+
+
+def _outcomes(source: State, reason: str) -> dict[int, Outcome]:
+    """How the turns have ended, those that were open as cancelled."""
+    cut_off = Outcome(status="cancelled", reason=reason, cause="user")
+    running = () if source.running is None else (source.running,)
+    return {**source.outcomes, **{turn.turn: cut_off for turn in (*running, *source.queued)}}
 
 
 def _closed(source: State) -> list[Line]:

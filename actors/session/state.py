@@ -21,6 +21,15 @@ REMEMBERED_KEYS: Final = 32
 """Answer keys of aborted turns whose late answers are still taken."""
 
 
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """How a turn ended; `into`: its message was handed to that turn."""
+
+    status: TurnStatus
+    reason: str = ""
+    cause: Cause | None = None
+    into: int | None = None
+
+
 class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a fork began with: what `session` was at `revision`."""
 
@@ -47,6 +56,7 @@ class Genesis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     memories: list[str] = []
     history: list[Line] = []
     last_turn: int = 0
+    outcomes: dict[int, Outcome] = {}
     greeted: bool = False
     dialog: list[Exchange] | None = None
     origin: Origin | None = None
@@ -99,15 +109,6 @@ class PendingTurn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     kept: int = 0
     open: list[str] = []
     cause: Cause | None = None
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """How a turn ended; `into`: its message was handed to that turn."""
-
-    status: TurnStatus
-    reason: str = ""
-    cause: Cause | None = None
-    into: int | None = None
 
 
 class State(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -181,6 +182,7 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
             history=list(genesis.history),
             messages=sum(isinstance(line, Message) for line in genesis.history),
             last_turn=genesis.last_turn,
+            outcomes=dict(genesis.outcomes),
             greeted=genesis.greeted,
             dialog=genesis.dialog,
             origin=genesis.origin,

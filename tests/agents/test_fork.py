@@ -59,6 +59,7 @@ def test_a_fork_begins_with_what_the_source_had_and_belongs_to_the_forker() -> N
 
             shown = await fork.snapshot("bob")
             assert shown.transcript == await source.transcript("ann")
+            assert await fork.dialog("bob") == await source.dialog("ann") != ()
             assert (shown.context, shown.memories) == ({"a": 1, "b": [2]}, ["m"])
             info = shown.info
             assert info.id == fork.id != "s"
@@ -88,8 +89,9 @@ def test_the_turns_of_a_fork_are_counted_on_and_it_goes_its_own_way() -> None:
             assert await said(fork) == ["one", "one ", "two", "two ", "three", "three "]
             assert (await said(source))[:5] == ["one", "one ", "two", "two ", "other"]
             assert (await fork.info()).name == "what if"
-            await refused(fork.result(2), greenroom.TurnNotFound)
-            assert (await fork.interrupt("ann", 2)).verdict == "unknown"
+            assert (await fork.result(2)).text == "two "
+            assert (await fork.interrupt("ann", 2)).verdict == "completion_won"
+            await refused(fork.result(4), greenroom.TurnNotFound)
 
     play(scene)
 
@@ -159,6 +161,10 @@ def test_p19_a_turn_that_was_open_is_cut_off_in_the_fork_and_goes_on_in_the_sour
             assert (await fork.verify("ann")).valid
             info = await fork.info()
             assert (info.running_turn, info.queued_turns) == (None, [])
+            ends = [await fork.result(turn) for turn in (1, 2)]
+            assert {(end.status, end.reason, end.cause) for end in ends} == {
+                ("cancelled", "forked by ann", "user")
+            }
             assert await said(source) == ["one", "let me look", "found", "two"]
 
             await fork.send("ann", "three")
