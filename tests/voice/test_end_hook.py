@@ -125,7 +125,7 @@ def test_v33_every_activation_has_its_own_hook_and_they_run_one_after_another() 
 
 
 @pytest.mark.parametrize("path", ["ended", "drained", "out of time"])
-def test_v31_vx9_pipeline_then_resources_then_hook_and_only_then_it_is_gone(path: str) -> None:
+def test_v31_vx9_pipeline_watches_resources_hook_and_only_then_it_is_gone(path: str) -> None:
     """The source system neither cancelled the pipeline nor closed anything."""
 
     async def scene() -> None:
@@ -144,6 +144,13 @@ def test_v31_vx9_pipeline_then_resources_then_hook_and_only_then_it_is_gone(path
         runtime = greenroom.Runtime(slow_to_stop, resources=shop, on_end=hook, clock=clock)
         await runtime.start()
         session = await runtime.create(user="ann", id="s")
+
+        async def watch() -> None:
+            async for _ in session.watch_frames("ann"):
+                pass
+            shop.log.append("watch over")
+
+        watching = asyncio.get_running_loop().create_task(watch())
         await session.send("ann", "think")
         await settle()
         hook.may_go.clear()
@@ -161,23 +168,24 @@ def test_v31_vx9_pipeline_then_resources_then_hook_and_only_then_it_is_gone(path
             assert stopping is not None
             await clock.advance(20.0)
             await stopping
-            assert shop.log == ["opened 1", reason]  # both were given up on
+            assert shop.log == ["opened 1", "watch over", reason]  # the others were given up on
             may_stop.set()
             shop.may_close.set()
             await settle()
-            assert shop.log[2:] == ["closed 1"]
+            assert shop.log[3:] == ["closed 1"]
             return
         may_stop.set()
         await settle()
-        assert shop.log == ["opened 1", "stopped"]
+        assert shop.log == ["opened 1", "stopped", "watch over"]
         shop.may_close.set()
         await settle()
-        assert shop.log == ["opened 1", "stopped", "closed 1", reason]
+        assert shop.log == ["opened 1", "stopped", "watch over", "closed 1", reason]
         assert runtime.resident == 1
         assert stopping is None or not stopping.done()
         hook.may_go.set()
         await settle()
-        assert shop.log == ["opened 1", "stopped", "closed 1", reason, "hook done"]
+        assert shop.log[3:] == ["closed 1", reason, "hook done"]
+        await watching
         report = await (stopping or runtime.stop())
         assert runtime.resident == 0
         assert report.left == []
