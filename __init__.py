@@ -25,8 +25,10 @@ from .actors.errors import (
     JournalUnavailable,
     MailboxClosed,
     NoApproval,
+    NoCompactor,
     NoPipeline,
     NotAllowed,
+    NothingToCompact,
     NotHost,
     NotMember,
     NotPending,
@@ -58,6 +60,7 @@ from .actors.errors import (
 from .actors.kernel.reply import Reply
 from .actors.session.answers import (
     CancelReceipt,
+    CutReceipt,
     HistoryPage,
     JoinReceipt,
     Member,
@@ -68,6 +71,7 @@ from .actors.session.answers import (
     TurnResult,
 )
 from .actors.session.approvals import DecideReceipt, PendingApproval
+from .actors.session.audit import Problem, TranscriptReport
 from .actors.session.backstage import EndReason
 from .actors.session.cursor import START
 from .actors.session.events import Exchange
@@ -77,6 +81,7 @@ from .actors.session.pipeline import Turn
 from .actors.session.resources import Opening
 from .actors.session.secret import Secret
 from .actors.session.settings import Settings
+from .actors.session.state import Origin
 from .actors.session.transcript import (
     Message,
     PhaseChange,
@@ -105,6 +110,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Conflict",
+    "CutReceipt",
     "DecideReceipt",
     "DrainReport",
     "EndReason",
@@ -130,18 +136,22 @@ __all__ = [
     "Member",
     "Message",
     "NoApproval",
+    "NoCompactor",
     "NoPipeline",
     "NotAllowed",
     "NotHost",
     "NotMember",
     "NotPending",
     "NotWritten",
+    "NothingToCompact",
     "Opening",
+    "Origin",
     "OutcomeUnknown",
     "Overloaded",
     "PendingApproval",
     "PhaseChange",
     "PhaseReceipt",
+    "Problem",
     "Published",
     "Receipt",
     "Refused",
@@ -170,6 +180,7 @@ __all__ = [
     "TooManyWatches",
     "ToolCall",
     "ToolResult",
+    "TranscriptReport",
     "Turn",
     "TurnBusy",
     "TurnNotFound",

@@ -448,6 +448,29 @@ class NoPipeline(Refused):
         super().__init__(f"session {session} has no pipeline to run a turn with")
 
 
+class NoCompactor(Refused):
+    """The runtime was started without a compactor, so no transcript can be summarised.
+
+    Unlike `NoPipeline`, its sessions may well answer.
+    """
+
+    code = "no_compactor"
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        super().__init__(f"session {session} has no compactor to summarise its transcript")
+
+
+class NothingToCompact(Refused):
+    """Nothing, or only a summary, stands before what is to be kept. Later there may be more."""
+
+    code = "nothing_to_compact"
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        super().__init__(f"session {session} has nothing to summarise before what is to be kept")
+
+
 # --- the journal ---------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ class Runtime(runtime.Runtime):
         async with greenroom.Runtime(pipeline=agent, journal="sqlite:///greenroom.db") as runtime:
             session = await runtime.create(user="ada")
 
+    `compactor` makes the summaries for `Session.compact`; it has the shape of a pipeline.
     `journal` is a URL or a `Journal`; without one, sessions are kept in memory and end with the
     process. Settings are given as a `Config` or by name (`max_sessions=1000`), not both.
 
@@ -40,6 +41,7 @@ class Runtime(runtime.Runtime):
         self,
         pipeline: Pipeline | None = None,
         *,
+        compactor: Pipeline | None = None,
         journal: Journal | str = "memory:",
         config: Config | None = None,
         clock: Clock | None = None,
@@ -53,6 +55,7 @@ class Runtime(runtime.Runtime):
             raise ConfigError("config", sorted(settings), "given alone, without single settings")
         super().__init__(
             pipeline,
+            compactor=compactor,
             journal=journal,
             clock=clock or SystemClock(),
             new_id=new_id,

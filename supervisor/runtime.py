@@ -28,6 +28,9 @@ from ..actors.ports import (
 )
 from ..actors.session import values
 from ..actors.session.backstage import Backstage, EndHook
+from ..actors.session.compaction import as_compactor
+from ..actors.session.fork import ForkPoint, forked
+from ..actors.session.messages import GetForkPoint
 from ..actors.session.pipeline import as_stream
 from ..actors.session.resources import Factory
 from ..actors.session.secret import Secret
@@ -36,6 +39,7 @@ from ..actors.session.stage import Stage, Stats
 from ..actors.session.state import Genesis, State, encode_genesis
 from .config import Config
 from .directory import Directory
+from .forks import Forks
 from .handles.people import token_of
 from .logs import LiveLogs
 from .messages import Create, Drain, DrainReport, Wanted
@@ -59,6 +63,7 @@ class Runtime:
         self,
         pipeline: Pipeline | None = None,
         *,
+        compactor: Pipeline | None = None,
         journal: Journal | str,
         clock: Clock,
         new_id: Callable[[int], str],
@@ -73,6 +78,7 @@ class Runtime:
         self._stream = None if pipeline is None else as_stream(pipeline)
         self._factory, self._on_end = _function(resources, "resources"), _function(on_end, "on_end")
         self._report: DrainReport | None = None
+        self._compactor = None if compactor is None else as_compactor(compactor)
         self._clock = clock
         self._new_id = new_id
         self._directory = Directory()
@@ -126,11 +132,41 @@ class Runtime:
             context=values.plain({} if context is None else context, "context"),
             memories=[values.name(memory, "memories") for memory in memories],
         )
-        row = State.at_creation(genesis).index_row(members=True)
         reply: Reply[Session] = Reply(self.dispatcher, to=self.session)
-        new = NewSession(genesis=encode_genesis(genesis), row=row)
-        self._ask_supervisor(Create(new, None if token is None else token_of(token)), reply)
+        self._create(genesis, reply, None if token is None else token_of(token))
         return reply
+
+    def fork(
+        self,
+        source: SessionId,
+        user: UserId,
+        *,
+        at: int | None,
+        id: SessionId | None,  # noqa: A002
+        name: str | None,
+    ) -> Reply[Session]:
+        """Make a session from another one: `Session.fork`, whose arguments these are, checked."""
+
+        def begin(state: State, point: ForkPoint) -> Genesis:
+            return forked(
+                state,
+                id=self._new_id(16) if id is None else id,
+                incarnation=self._new_id(4),
+                owner=user,
+                owner_name=point.name,
+                name=name,
+                created_ms=self._clock.now_ms(),
+            )
+
+        reply: Reply[Session] = Reply(self.dispatcher, to=self.session)
+        asked: Reply[ForkPoint] = self.ask(source, GetForkPoint(user, at))
+        asked.on_done(lambda point: self._forks.make(source, point, begin, reply))
+        return reply
+
+    def _create(self, genesis: Genesis, reply: Reply[Any], token: Secret | None = None) -> None:
+        row = State.at_creation(genesis).index_row(members=True)
+        new = NewSession(genesis=encode_genesis(genesis), row=row)
+        self._ask_supervisor(Create(new, token), reply)
 
     def session(self, id: SessionId) -> Session:  # noqa: A002
         """The handle of a session, without looking whether there is one. Raises InvalidInput."""
@@ -202,8 +238,10 @@ class Runtime:
             raise RuntimeClosed(self._phase)
         self._phase = "starting"
         await self.journal.open()
+        loop = asyncio.get_running_loop()
         if self._dispatcher is None:
-            self._dispatcher = LoopDispatcher(asyncio.get_running_loop())
+            self._dispatcher = LoopDispatcher(loop)
+        self._forks = Forks(loop, self.journal, self._create)
         config = self.config
         self._mailbox = Mailbox(self._dispatcher, name="supervisor")
         stage = Stage(
@@ -212,6 +250,7 @@ class Runtime:
             journal=self.journal,
             supervisor=self._mailbox,
             stream=self._stream,
+            compactor=self._compactor,
             stats=self.stats,
             limits=config.turn_limits,
             turn_attempts=config.turn_attempts,
@@ -262,6 +301,7 @@ class Runtime:
         self._phase, self._report = "stopped", report
         self._mailbox.close(lambda _: RuntimeClosed(self._phase))
         self._logs.close(RuntimeClosed(self._phase))
+        self._forks.close(RuntimeClosed(self._phase))
         await self.journal.close()
         if report.handed_back or report.left:
             log.warning("runtime_stopped", handed_back=report.handed_back, left=report.left)

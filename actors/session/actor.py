@@ -22,7 +22,8 @@ from ..kernel.reply import Reply
 from .answers import answer
 from .approvals import is_decided, undecided
 from .backstage import EndReason
-from .commands import Command, Expire, Greet, Send, Suspend
+from .commands import Command, Compact, Expire, Greet, Send, Suspend
+from .compaction import require_compactor
 from .desk import QUESTIONS, Desk
 from .events import (
     ApprovalDecided,
@@ -209,6 +210,8 @@ class SessionActor(Upkeep, Leaving):
                 return
             if stage.stream is None and type(command) in (Send, Greet):
                 raise NoPipeline(state.id)
+            if type(command) is Compact:
+                require_compactor(stage, state.id)
             moment = self._moment()
             events = decide(state, command, moment)
             bodies = _encode(events, moment.at_ms)

@@ -9,7 +9,18 @@ import msgspec
 
 from ..ports import SessionId, UserId
 from .approvals import DecideReceipt, PendingApproval, pending, undecided
-from .commands import Command, Decide, Greet, Interrupt, Join, Send, Steer
+from .commands import (
+    Command,
+    Compact,
+    Decide,
+    Greet,
+    Interrupt,
+    Join,
+    Send,
+    Steer,
+    Truncate,
+    Undo,
+)
 from .cursor import Cursor
 from .events import (
     ApprovalDecided,
@@ -17,6 +28,7 @@ from .events import (
     Durable,
     MessagePosted,
     PresenceChanged,
+    TranscriptCut,
     TurnEnded,
     TurnQueued,
     TurnStarted,
@@ -27,7 +39,7 @@ from .items import Published
 from .phases import Phase
 from .retention import retained
 from .settings import MODES, Mode
-from .state import Lifecycle, Outcome, Participant, State
+from .state import Lifecycle, Origin, Outcome, Participant, State
 from .transcript import Line, Message, own
 from .values import copied
 from .view import inputs_of, outputs_of
@@ -85,7 +97,18 @@ class CancelReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="ca
     turn: int | None
 
 
-Answer: TypeAlias = Receipt | JoinReceipt | TurnTicket | CancelReceipt | DecideReceipt
+class CutReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="cut"):
+    """`removed` lines are out of view, and the turns that lost some of them have `ended`.
+
+    Shared context, memories and what tools have done are as they were.
+    """
+
+    removed: int
+    ended: list[int]
+    revision: int
+
+
+Answer: TypeAlias = Receipt | JoinReceipt | TurnTicket | CancelReceipt | CutReceipt | DecideReceipt
 """What a command of people is answered with."""
 
 Told: TypeAlias = Answer | tuple[Message, ...]
@@ -96,8 +119,8 @@ decode_answer = msgspec.msgpack.Decoder(Answer).decode
 
 
 class TurnResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How a turn ended, and all text it said. `reason` says why, if it did not complete, and
-    `cause` who ended it, if that was not its pipeline."""
+    """How a turn ended, and the text it said, as far as the transcript still has it. `reason` says
+    why, if it did not complete, and `cause` who ended it, if that was not its pipeline."""
 
     turn: int
     status: TurnStatus
@@ -119,11 +142,12 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A session at a glance. Times are UTC milliseconds; `revision` counts its durable events.
 
-    `participants` are in the order of joining. `events` is how many the room history retains.
-    `phase` is that of a voice session: `init` until somebody sets it, and after each passivation.
-    `active_ms`: the last event, phase set, or touch; the latter two until a passivation.
-    `approval` is the id of the one that the running turn waits for; what it is about is for
-    participants: in a `SessionSnapshot`, or from `session.approval`.
+    `participants` are in the order of joining. `events` is how many the room history retains,
+    `messages` how many the transcript has. `phase` is that of a voice session: `init` until
+    somebody sets it, and after each passivation. `active_ms`: the last event, phase set, or touch;
+    the latter two until a passivation. `approval` is the id of the one that the running turn waits
+    for; what it is about is for participants: in a `SessionSnapshot`, or from `session.approval`.
+    A fork has an `origin`.
     """
 
     id: SessionId
@@ -147,6 +171,7 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     active_ms: int
     approval: str | None = None
+    origin: Origin | None = None
 
 
 class SessionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,8 +226,10 @@ class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
 def answer(state: State, command: Command, events: Sequence[Durable]) -> Told:
     """The answer to `command`, which caused `events`, already folded into `state`."""
     match command:
-        case Send() | Greet():
+        case Send() | Greet() | Compact():
             return _ticket(state, _turn_of(events))
+        case Undo() | Truncate():
+            return _cut_receipt(state, events)
         case Steer(turn=turn):
             handed = sum(event.messages for event in events if isinstance(event, TurnSteered))
             return tuple(inputs_of(state.history, turn)[-handed:] if handed else ())
@@ -290,11 +317,13 @@ def info(state: State, phase: Phase = "init", touched_ms: int = 0) -> SessionInf
         phase="closed" if state.lifecycle == "ended" else phase,
         active_ms=max(state.updated_ms, touched_ms),
         approval=approval.id if (approval := undecided(state)) else None,
+        origin=state.origin,
     )
 
 
 def snapshot(state: State, said: Sequence[str], seen: SessionInfo | None = None) -> SessionSnapshot:
     """The whole state, copied out of it; the cursor that belongs to it is not known yet."""
+    compacts = state.running is not None and state.running.kind == "compaction"
     return SessionSnapshot(
         info=seen or info(state),
         context=copied(state.context),
@@ -302,7 +331,7 @@ def snapshot(state: State, said: Sequence[str], seen: SessionInfo | None = None)
         memories=list(state.memories),
         presence={},
         transcript=tuple(map(own, state.history)),
-        saying="".join(said),
+        saying="" if compacts else "".join(said),
         cursor="",
         approval=pending(state),
     )
@@ -315,6 +344,14 @@ def _member(member: Participant) -> Member:
         joined_ms=member.joined_ms,
         acted_ms=member.acted_ms,
         seen=member.seen,
+    )
+
+
+def _cut_receipt(state: State, events: Sequence[Durable]) -> CutReceipt:
+    return CutReceipt(
+        removed=next(event.removed for event in events if isinstance(event, TranscriptCut)),
+        ended=[event.turn for event in events if isinstance(event, TurnEnded)],
+        revision=state.revision,
     )
 
 

@@ -149,6 +149,30 @@ class Interrupt(msgspec.Struct, frozen=True, kw_only=True, tag="interrupt"):
     turn: int | None = None
 
 
+class Undo(msgspec.Struct, frozen=True, kw_only=True, tag="undo"):
+    """A participant takes back the last message of the transcript, and what follows it."""
+
+    user: UserId
+
+
+class Truncate(msgspec.Struct, frozen=True, kw_only=True, tag="truncate"):
+    """A participant cuts the transcript before the message of that number, counted from 0.
+
+    Only the messages of people count.
+    """
+
+    user: UserId
+    message: int
+
+
+class Compact(msgspec.Struct, frozen=True, kw_only=True, tag="compact"):
+    """A participant has a summary put in the place of what is older than `keep` messages."""
+
+    user: UserId
+    keep: int
+    prompt: str
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True, tag="record"):
     """The running turn's pipeline has yielded something to keep. Sent by the turn itself."""
 
@@ -243,6 +267,9 @@ Command: TypeAlias = (
     | Record
     | FinishTurn
     | Interrupt
+    | Undo
+    | Truncate
+    | Compact
     | Suspend
     | Decide
     | Expire

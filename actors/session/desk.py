@@ -7,14 +7,23 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from ..errors import GreenroomError, JournalUnavailable, Refused, TurnNotFound, text_of
+from ..errors import (
+    GreenroomError,
+    InvalidInput,
+    JournalUnavailable,
+    Refused,
+    TurnNotFound,
+    text_of,
+)
 from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
 from ..subscriber import SubscriberActor
 from .answers import HistoryPage, SessionInfo, info, result_of, snapshot
 from .approvals import pending
+from .audit import report
 from .dialog import dialog
 from .events import PresenceChanged, addressee
+from .fork import ForkPoint
 from .items import Published, stored
 from .live import LiveLog
 from .messages import (
@@ -22,8 +31,10 @@ from .messages import (
     AwaitTurn,
     GetApproval,
     GetDialog,
+    GetForkPoint,
     GetHistory,
     GetInfo,
+    GetReport,
     GetSnapshot,
     GetTranscript,
     RequireMember,
@@ -128,6 +139,17 @@ class Desk:
         require_member(state, mail.message.user)
         self._tell(mail, pending(state))
 
+    def _get_report(self, state: State, mail: Mail) -> None:
+        require_member(state, mail.message.user)
+        self._tell(mail, report(state))
+
+    def _get_fork_point(self, state: State, mail: Mail) -> None:
+        """Let out when all of it is durable: whoever hears of it finds it in the journal."""
+        member, at = require_member(state, mail.message.user), mail.message.at
+        if at is not None and at > state.revision:
+            raise InvalidInput("at", at, f"a revision, at most {state.revision}")
+        self._tell(mail, ForkPoint(state.revision if at is None else at, member.name))
+
     def _get_snapshot(self, state: State, mail: Mail) -> None:
         """The state of now, and the cursor and presences of when all of it has been published."""
         require_member(state, mail.message.user)
@@ -204,6 +226,8 @@ class Desk:
         GetTranscript: _get_transcript,
         GetHistory: _get_history,
         GetSnapshot: _get_snapshot,
+        GetReport: _get_report,
+        GetForkPoint: _get_fork_point,
         GetApproval: _get_approval,
         RequireMember: _require_member,
         Subscribe: _subscribe,

@@ -121,7 +121,8 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True, tag="event.acknowl
 class TurnQueued(msgspec.Struct, frozen=True, kw_only=True, tag="turn.queued", omit_defaults=True):
     """The turn waits behind the running one. With `steer` it goes before those that do not.
 
-    `prompt` is what the pipeline is told if the transcript holds no message for it.
+    `prompt` is what the pipeline is told if the transcript holds no message for it. A compaction
+    leaves the last `keep` messages of people alone, and what follows the first of them.
     """
 
     turn: int
@@ -130,6 +131,7 @@ class TurnQueued(msgspec.Struct, frozen=True, kw_only=True, tag="turn.queued", o
     kind: TurnKind = "answer"
     prompt: str = ""
     answer_key: str = ""
+    keep: int = 0
 
 
 class TurnStarted(
@@ -146,6 +148,7 @@ class TurnStarted(
     kind: TurnKind = "answer"
     prompt: str = ""
     answer_key: str = ""
+    keep: int = 0
 
 
 class TurnSteered(

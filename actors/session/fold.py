@@ -57,9 +57,18 @@ from .state import (
     decode_genesis,
     decode_state,
 )
-from .transcript import Line, Message, own
+from .transcript import Line, Message, ToolResult, own
 from .values import copied
-from .view import lines_of, open_calls, outputs_of, place, place_result, start_of
+from .view import (
+    is_standing,
+    lines_of,
+    open_calls,
+    outputs_of,
+    place,
+    place_result,
+    prefix_of,
+    start_of,
+)
 
 
 def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
@@ -69,8 +78,8 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
     retention.count(state, event)
     match event:
         case MessagePosted(message=message):
-            if message.key:  # it may be late, and go before what a running pipeline still reads
-                state.history = list(state.history)
+            if message.key:
+                _make_room(state, message)
             _put(state, message)
             state.messages += 1
             if message.key:
@@ -98,8 +107,7 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
             _roll_back(state, turn)
             _acted(state, by, at_ms)
         case Compacted(lines=lines, summary=summary):
-            told = Message(role="system", text=summary, at_ms=at_ms)
-            state.history = [told, *state.history[lines:]]
+            _compact(state, lines, Message(role="system", text=summary, at_ms=at_ms))
         case DialogSet(user=user, dialog=dialog):
             state.dialog = dialog
             _acted(state, user, at_ms)
@@ -182,6 +190,16 @@ def _acted(state: State, user: UserId | None, at_ms: int) -> None:
         member.acted_ms = at_ms
 
 
+def _make_room(state: State, message: Message) -> None:
+    """A late answer goes before what a running pipeline still reads, and may go into what a
+    running compaction summarises: that would not be what it replaces."""
+    running = state.running
+    if running is not None and running.kind == "compaction":
+        changed = any(line.turn == message.turn for line in state.history[: running.kept])
+        state.running = replace(running, kept=0) if changed else running
+    state.history = list(state.history)
+
+
 def _put(state: State, line: Line) -> None:
     running = state.running
     hidden = running is not None and running.kind != "answer" and running.turn == line.turn
@@ -203,6 +221,7 @@ def _pending(event: TurnQueued | TurnStarted) -> PendingTurn:
         kind=event.kind,
         prompt=event.prompt,
         answer_key=event.answer_key,
+        keep=event.keep,
         steer=isinstance(event, TurnQueued) and event.steer,
     )
 
@@ -215,7 +234,8 @@ def _start_turn(state: State, event: TurnStarted) -> None:
     known = next((waiting for waiting in state.queued if waiting.turn == turn), None)
     if known is not None:
         state.queued = [waiting for waiting in state.queued if waiting.turn != turn]
-    state.running = replace(known or _pending(event), attempt=event.attempt)
+    begun = replace(known or _pending(event), attempt=event.attempt)
+    state.running = _measured(state, begun)
     state.greeted = state.greeted or event.kind == "greeting"
     state.last_turn = max(state.last_turn, turn)
 
@@ -225,10 +245,20 @@ def _start_again(state: State, running: PendingTurn, event: TurnStarted) -> None
     if event.resumed:
         resume, state.approval = state.approval, None
         kept = len(outputs_of(state.history, event.turn))
-        state.running = replace(running, attempt=event.attempt, resume=resume, kept=kept)
+        state.running = replace(
+            running, attempt=event.attempt, resume=resume, kept=kept, open=list(state.open_calls)
+        )
     else:
-        _forget_outputs(state, event.turn, running.kept)
-        state.running = replace(running, attempt=event.attempt, cause=None)
+        _forget_outputs(state, running)
+        state.running = _measured(state, replace(running, attempt=event.attempt, cause=None))
+
+
+def _measured(state: State, running: PendingTurn) -> PendingTurn:
+    """What a compaction summarises is what stands there as it begins, whatever comes later."""
+    if running.kind != "compaction":
+        return running
+    waiting = [turn.turn for turn in state.queued]
+    return replace(running, kept=prefix_of(state.history, running.keep, waiting))
 
 
 def _end_turn(state: State, event: TurnEnded) -> None:
@@ -266,12 +296,16 @@ def _forget_oldest(remembered: dict[Any, Any], most: int) -> None:
         del remembered[next(iter(remembered))]
 
 
-def _forget_outputs(state: State, turn: int, kept: int) -> None:
-    """Take the turn's outputs, but the first `kept` ones, out of the transcript.
+def _forget_outputs(state: State, running: PendingTurn) -> None:
+    """Take the turn's outputs, but those it had when it went on after an approval, out of the
+    transcript. The results of calls that were open then came later, wherever they stand.
 
     A new list: a pipeline that still reads the old one sees it as it was.
     """
-    dropped = outputs_of(state.history, turn)[kept:]
+    turn, was_open = running.turn, running.open
+    outputs = outputs_of(state.history, turn)
+    late = [line for line in outputs if isinstance(line, ToolResult) and line.id in was_open]
+    dropped = [*late, *[line for line in outputs if line not in late][running.kept :]]
     gone = set(map(id, dropped))
     state.history = [line for line in state.history if id(line) not in gone]
     state.messages -= sum(isinstance(line, Message) for line in dropped)
@@ -287,9 +321,24 @@ def _roll_back(state: State, turn: int) -> None:
 
 def _cut(state: State, keep: int) -> None:
     kept, rest = state.history[:keep], state.history[keep:]
-    stays = [line for line in rest if isinstance(line, Message) and line.role == "system"]
+    stays = [line for line in rest if is_standing(line)]
     state.history = [*kept, *stays]
     state.messages -= sum(isinstance(line, Message) for line in rest) - len(stays)
+    _forget_unseen(state)
+
+
+def _compact(state: State, lines: int, summary: Message) -> None:
+    gone = state.history[:lines]
+    state.history = [summary, *state.history[lines:]]
+    state.messages += 1 - sum(isinstance(line, Message) for line in gone)
+    _forget_unseen(state)
+
+
+def _forget_unseen(state: State) -> None:
+    """A late answer to a turn that is out of view has no place any more."""
+    if state.aborted:
+        seen = {line.turn for line in state.history}
+        state.aborted = {key: turn for key, turn in state.aborted.items() if turn in seen}
 
 
 def restore(claim: Claim, session: SessionId) -> State:

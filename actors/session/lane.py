@@ -9,6 +9,7 @@ from ..errors import Refused, text_of
 from ..kernel.mailbox import Mailbox
 from ..kernel.reply import Reply
 from .commands import Command, FinishTurn, PlaceAnswer, Record, Steer, Suspend
+from .compaction import stream_for
 from .events import (
     ApprovalRequested,
     Durable,
@@ -102,14 +103,15 @@ class Lane:
         running = host.state.running
         if running is None or (running.turn, running.attempt) != (event.turn, event.attempt):
             return
-        if stage.stream is None:
+        stream = stream_for(stage, running.kind)
+        if stream is None:
             return
         if self._stopping and host.state.settings.mode == "standard":
             self._waiting = event
             return
         stage.stats.turns_started += 1
         turn = Turn(host.state, running, host.look, host.resources)
-        self.run = TurnRun(turn, stage.stream, self._mailbox, host.epoch, stage.clock, stage.limits)
+        self.run = TurnRun(turn, stream, self._mailbox, host.epoch, stage.clock, stage.limits)
 
     def hear(self, stamp: TurnOutput) -> None:
         """Publish and record what the running turn has yielded, then its end."""
@@ -124,7 +126,8 @@ class Lane:
             for output in outputs:
                 if isinstance(output, str):
                     run.say(output)
-                    host.publish_only(TextStreamed(run.turn, output))
+                    if not run.silent:
+                        host.publish_only(TextStreamed(run.turn, output))
                 elif isinstance(output, PhaseChange):
                     host.use_voice().change(host.state, run.turn, output.phase)
                 else:

@@ -67,6 +67,19 @@ class GetApproval(msgspec.Struct, frozen=True):
     user: UserId
 
 
+class GetReport(msgspec.Struct, frozen=True):
+    """Answered with a `TranscriptReport`, for a participant."""
+
+    user: UserId
+
+
+class GetForkPoint(msgspec.Struct, frozen=True):
+    """Answered with the `ForkPoint` at revision `at` (None: of now), when that is durable."""
+
+    user: UserId
+    at: int | None
+
+
 class RequireMember(msgspec.Struct, frozen=True):
     """Answered with None if `user` is a participant, and refused otherwise."""
 

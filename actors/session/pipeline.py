@@ -32,8 +32,9 @@ class Turn:
     copy of the session's shared context.
 
     `kind` is `answer`, or `greeting` or `compaction`: then `input` is what was asked for, and it
-    is in nobody's transcript. `answer_key` is the key that the sender has given to the answer; if
-    it is `keyed_only`, text without that key is dropped, as an earlier answer was interrupted.
+    is in nobody's transcript. What a compaction is to summarise is its `history`. `answer_key` is
+    the key that the sender has given to the answer; if it is `keyed_only`, text without that key
+    is dropped, as an earlier answer was interrupted.
 
     When the turn goes on after an approval, `decisions` are those on its calls, by their ids,
     `saved` is what was saved with the request, and `progress` what the turn has in the transcript.
@@ -60,7 +61,8 @@ class Turn:
         # While this turn runs nothing is put before its input, and whatever rewrites a history
         # makes a new list: up to there, this one is frozen and need not be copied.
         self._lines = state.history
-        self._end = start_of(state.history, running.turn)
+        compacts = running.kind == "compaction"
+        self._end = running.kept if compacts else start_of(state.history, running.turn)
         self._dialog, self._outcomes = state.dialog, state.outcomes
         self.inputs: tuple[Message, ...] = tuple(inputs_of(state.history, running.turn))
         self.input: Message = _input(self.inputs, running)

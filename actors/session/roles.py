@@ -8,10 +8,11 @@ from typing import Final, Literal, TypeAlias, get_args
 from ..errors import InvalidInput
 from .values import name
 
-Permission: TypeAlias = Literal["speak", "act", "share", "interrupt", "decide", "show"]
+Permission: TypeAlias = Literal["speak", "act", "share", "interrupt", "decide", "edit", "show"]
 """speak: post and send. act: take actions. share: write shared context and memories.
-interrupt: cancel turns. decide: approve or reject tool calls. show: start and stop visual sources,
-and offer frames. Everybody who takes part may read; only the host governs."""
+interrupt: cancel turns. decide: approve or reject tool calls. edit: undo, truncate and compact.
+show: start and stop visual sources, and offer frames. Everybody who takes part may read and fork;
+only the host governs."""
 
 PERMISSIONS: Final = frozenset(get_args(Permission))
 

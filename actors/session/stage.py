@@ -62,6 +62,7 @@ class Stage(msgspec.Struct, kw_only=True):
     journal: Journal
     supervisor: Mailbox
     stream: Stream | None
+    compactor: Stream | None
     stats: Stats
     limits: TurnLimits
     turn_attempts: int

@@ -10,7 +10,7 @@ from ..ports import IndexRow, SessionId, UserId
 from . import retention
 from .events import Cause, Done, Exchange, TurnKind, TurnStatus
 from .settings import Settings
-from .transcript import Line
+from .transcript import Line, Message
 
 Lifecycle: TypeAlias = Literal["created", "active", "paused", "ended"]
 
@@ -21,10 +21,18 @@ REMEMBERED_KEYS: Final = 32
 """Answer keys of aborted turns whose late answers are still taken."""
 
 
-class Genesis(msgspec.Struct, frozen=True, kw_only=True):
+class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a fork began with: what `session` was at `revision`."""
+
+    session: SessionId
+    revision: int
+
+
+class Genesis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A session at revision 0. Creating one publishes no event.
 
-    `incarnation` is random, and part of every cursor. Times are UTC milliseconds.
+    `incarnation` is random, and part of every cursor. Times are UTC milliseconds. A fork has an
+    `origin`, and what it has from there: its first turn follows `last_turn`.
     """
 
     id: SessionId
@@ -37,6 +45,11 @@ class Genesis(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     context: dict[str, Any] = {}
     memories: list[str] = []
+    history: list[Line] = []
+    last_turn: int = 0
+    greeted: bool = False
+    dialog: list[Exchange] | None = None
+    origin: Origin | None = None
 
 
 class Participant(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
@@ -67,8 +80,11 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 class PendingTurn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A turn that waits, or runs (its `attempt`-th time).
 
-    `resume` is the approval it went on with, and `kept` how many lines it had by then: a further
-    attempt begins there. `cause` is why an activation left it running.
+    `resume` is the approval it went on with, `kept` how many lines it had by then, and `open` which
+    calls among them had no result: a further attempt begins there. `cause` is why an activation
+    left it running. A compaction that runs summarises the first `kept` lines of the transcript, all
+    that stood before the last `keep` messages of people when it began; 0: there is nothing, or it
+    is no longer what it was.
     """
 
     turn: int
@@ -79,7 +95,9 @@ class PendingTurn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     answer_key: str = ""
     steer: bool = False
     resume: Approval | None = None
+    keep: int = 0
     kept: int = 0
+    open: list[str] = []
     cause: Cause | None = None
 
 
@@ -103,7 +121,7 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     While there is an `approval` the running turn is suspended. `aborted` are the answer keys of
     turns that were ended before their answer came, with the turns. `closing` is who asked for the
-    end that is near.
+    end that is near. `messages` are those in `history`.
     """
 
     id: SessionId
@@ -139,6 +157,7 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
     greeted: bool = False
     dialog: list[Exchange] | None = None
     closing: UserId | None = None
+    origin: Origin | None = None
 
     @classmethod
     def at_creation(cls, genesis: Genesis) -> State:
@@ -159,6 +178,12 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
             participants={genesis.owner: host},
             context=genesis.context,
             memories=dict.fromkeys(genesis.memories),
+            history=list(genesis.history),
+            messages=sum(isinstance(line, Message) for line in genesis.history),
+            last_turn=genesis.last_turn,
+            greeted=genesis.greeted,
+            dialog=genesis.dialog,
+            origin=genesis.origin,
         )
 
     def is_pending(self, turn: int) -> bool:

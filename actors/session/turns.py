@@ -79,10 +79,11 @@ class TurnRun:
     is something to take. A pipeline that yields faster than its session takes waits for it, so
     the mailbox stays short and other sessions get their share of the loop.
 
-    `said` is the text that has been published but is in no event yet, `before` counts the
-    characters that are, and `delivered` those that readers say they have seen of both. `ended` is
-    how the pipeline ended, None while it runs: with a request for approval it is closed already.
-    `cause` tells why, if a limit ended it. `how` is what became of a run that was stopped, None
+    `said` is the text that is in no event yet; it has been published, unless the run is `silent`,
+    as what it says is no answer. `before` counts the characters that are in one, and `delivered`
+    those that readers say they have seen of both. `ended` is how the pipeline ended, None while it
+    runs: with a request for approval it is closed already. `cause` tells why, if a limit ended it.
+    `how` is what became of a run that was stopped, None
     until that is known.
     """
 
@@ -97,6 +98,7 @@ class TurnRun:
     ) -> None:
         self.turn = turn.id
         self.stamp = TurnOutput(epoch, turn.id, turn.attempt)
+        self.silent = turn.kind == "compaction"
         self.said: list[str] = []
         self.before = sum(len(line.text) for line in turn.progress if isinstance(line, Message))
         self.delivered: int | None = None

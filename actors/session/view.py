@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from .transcript import Line, Message, ToolCall, ToolResult
 
 
@@ -23,11 +25,11 @@ def place(history: list[Line], line: Line, *, hidden: bool = False) -> None:
 
 
 def place_result(history: list[Line], result: Line) -> None:
-    """Put a stub behind its call and those made with it, before anything was said; a result where
-    it came. A model must find each call answered before it reads on."""
-    if not isinstance(result, ToolResult) or not result.stub:
-        place(history, result)
-        return
+    """Put a result behind its call and those made with it, before anything was said.
+
+    A model must find each call answered before it reads on, also if its pipeline has gone on
+    talking, or has ended and left a stub to be put there (promise P19).
+    """
     index = len(history)
     while index and not _calls(history[index - 1], result):
         index -= 1
@@ -36,13 +38,35 @@ def place_result(history: list[Line], result: Line) -> None:
     history.insert(index, result)
 
 
-def _calls(line: Line, result: ToolResult) -> bool:
-    return isinstance(line, ToolCall) and (line.turn, line.id) == (result.turn, result.id)
+def _calls(line: Line, result: Line) -> bool:
+    """Whether `result` is the result of the call that `line` is."""
+    if not isinstance(line, ToolCall) or not isinstance(result, ToolResult):
+        return False
+    return (line.turn, line.id) == (result.turn, result.id)
 
 
 def is_input(line: Line) -> bool:
     """Whether a person said it."""
     return isinstance(line, Message) and line.role == "user"
+
+
+def is_standing(line: Line) -> bool:
+    """Whether it is a system message: no cut removes it."""
+    return isinstance(line, Message) and line.role == "system"
+
+
+def prefix_of(history: list[Line], keep: int, waiting: Collection[int] = ()) -> int:
+    """How many lines stand before the last `keep` messages of people: what a compaction is for.
+
+    Those that begin the `waiting` turns neither count nor are before anything: they are still to
+    be answered. 0, if there are not so many messages, or only a summary stands before them.
+    """
+    end = next((i for i, line in enumerate(history) if line.turn in waiting), len(history))
+    inputs = [i for i in range(end) if is_input(history[i])]
+    if keep > len(inputs):
+        return 0
+    before = inputs[-keep] if keep else end
+    return 0 if all(map(is_standing, history[:before])) else before
 
 
 def lines_of(history: list[Line], turn: int) -> list[Line]:

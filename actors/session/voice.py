@@ -114,7 +114,12 @@ class Voice:
 
 
 def _speaks(state: State, output: Kept) -> bool:
-    """Whether it is text of the running turn: a message with another key is a late answer."""
+    """Whether it is text of the running turn: a message with another key is a late answer.
+
+    What a compaction says, nobody hears.
+    """
+    if state.running is not None and state.running.kind == "compaction":
+        return False
     if isinstance(output, Message):
         own = "" if state.running is None else state.running.answer_key
         return output.key in ("", own)

@@ -28,6 +28,7 @@ from .events import (
     SessionReady,
     SessionResumed,
     SessionStarted,
+    TranscriptCut,
     TurnEnded,
 )
 from .items import Published
@@ -149,6 +150,9 @@ def _describe(published: Published) -> _Description:  # noqa: C901
             return "state_change", by, "Session ended", {"new_state": "ended", **why}
         case SessionReady(message=message):
             return "action", "", message, {"action_type": "ready", "message": message}
+        case TranscriptCut(by=by, why=why, removed=removed):
+            cut = {"removed": removed, "action_type": f"{why}_complete"}
+            return "action", by, f"Action: {why}_complete", cut
         case TurnEnded(turn=turn, status="failed" | "lost" as status, reason=reason):
             return "error", "", reason, {"turn": turn, "status": status}
         case ResourcesFailed(reason=reason):

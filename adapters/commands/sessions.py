@@ -13,7 +13,7 @@ from cyclopts.validators import Number
 from ...actors.ports import IndexRow, Journal, SessionQuery
 from ...actors.session.state import State
 from ...actors.session.transcript import Line, Message, ToolCall, ToolResult
-from ..recording import Recording, read_recording
+from ...supervisor.recording import Recording, read_recording
 from .journals import DEFAULT, JournalUrl, reading
 from .output import console, printable, table, when
 

@@ -12,7 +12,7 @@ from ...actors.errors import GreenroomError
 from ...actors.ports import Journal
 from ...actors.session.events import TurnEnded
 from ...actors.session.transcript import Line, Message, ToolCall, ToolResult
-from ..recording import Recording, read_recording
+from ...supervisor.recording import Recording, read_recording
 from .dataset import Dialogue
 from .transcripts import value_of
 

@@ -15,7 +15,7 @@ from greenroom.actors.errors import SessionNotFound
 from greenroom.actors.session.events import TurnEnded
 from greenroom.adapters.journals.sqlite import SqliteJournal
 from greenroom.adapters.load.dataset import read_dialogues
-from greenroom.adapters.recording import read_recording
+from greenroom.supervisor.recording import read_recording
 
 GUARD_S = 60.0
 """How long a process may take. It only ever passes when the test fails."""

@@ -16,7 +16,7 @@ from greenroom.actors.session.transcript import ToolCall, ToolResult
 from greenroom.adapters.journals.memory import MemoryJournal
 from greenroom.adapters.load.transcripts import Transcripts
 from greenroom.adapters.load.verify import difference, verify
-from greenroom.adapters.recording import Recording, read_recording
+from greenroom.supervisor.recording import Recording, read_recording
 
 SHOWN = dialogue(0, calls=2)
 
@@ -151,7 +151,7 @@ def test_a_missing_session_is_named() -> None:
 
 
 def test_long_sessions_are_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("greenroom.adapters.recording.PAGE", 7)
+    monkeypatch.setattr("greenroom.supervisor.recording.PAGE", 7)
 
     assert difference(SHOWN, recording()) == ""
 

@@ -13,6 +13,7 @@ from greenroom.actors.errors import Refused
 from greenroom.actors.session.commands import (
     Approve,
     Command,
+    Compact,
     Decide,
     End,
     Expire,
@@ -30,6 +31,8 @@ from greenroom.actors.session.commands import (
     SetDialog,
     Start,
     Suspend,
+    Truncate,
+    Undo,
 )
 from greenroom.actors.session.events import Durable
 from greenroom.actors.session.fold import apply, save
@@ -135,6 +138,7 @@ def _short(line: Message | ToolCall | ToolResult) -> str:
 
 
 USERS = st.sampled_from(["ann", "bob", "ann", "bob", "cem", "dee", "eve"])
+_POLICY = st.sampled_from(["rollback", "merge", "latest"])
 _SAID = st.lists(TEXT.filter(bool), max_size=2)
 _ID = st.sampled_from(["", "", "a", "b", "1.1", "1.2", "2.1"])
 
@@ -157,6 +161,13 @@ _WHAT: dict[str, tuple[int, str, st.SearchStrategy[Any]]] = {
     "finish": (4, "finish", st.sampled_from(["completed", "failed"])),
     "supersede": (2, "people", st.builds(Send, user=USERS, text=TEXT, policy=st.just("interrupt"))),
     "reject": (1, "people", st.builds(Send, user=USERS, text=TEXT, policy=st.just("reject"))),
+    "shuffle": (3, "people", st.builds(Send, user=USERS, text=TEXT, policy=_POLICY)),
+    "undo": (2, "people", st.builds(Undo, user=USERS)),
+    "truncate": (1, "people", st.builds(Truncate, user=USERS, message=st.integers(0, 4))),
+    "compact": (
+        *(3, "people"),
+        st.builds(Compact, user=USERS, keep=st.integers(0, 2), prompt=st.just("in short")),
+    ),
     "post": (2, "people", st.builds(Post, user=USERS, text=TEXT)),
     "cancel": (3, "people", st.builds(Interrupt, user=USERS, turn=st.none() | st.integers(1, 6))),
     "greet": (1, "people", st.builds(Greet, user=USERS, prompt=TEXT)),
@@ -198,6 +209,8 @@ def perform(state: State, act: Act) -> tuple[Durable, ...]:
             command = Expire(approval=state.approval.id if state.approval else "none")
         case _ if running is None or state.approval is not None:
             return ()
+        case "turn" | "ask" if running.kind == "compaction":
+            return ()  # its compactor says nothing but text, which is kept until it ends
         case "ask":
             calls, saved = what
             command = Suspend(turn=running.turn, calls=calls, expires_s=60.0, saved=saved)

@@ -93,6 +93,19 @@ def test_a_turn_that_interrupts_has_none_ahead() -> None:
     assert (ticket.turn, ticket.ahead) == (3, 0)
 
 
+@pytest.mark.parametrize("policy", ["interrupt", "rollback"])
+def test_the_ticket_is_of_the_message_not_of_what_it_cuts_short(policy: str) -> None:
+    state = room()
+    do(state, send())
+    command = send(policy=policy)
+
+    events = do(state, command, said=("half an",))
+
+    ticket = answer(state, command, events)
+    assert isinstance(ticket, TurnTicket)
+    assert (ticket.turn, ticket.ahead) == (2, 0)
+
+
 def test_a_turn_behind_one_that_waits_while_none_runs_has_one_ahead() -> None:
     state = room()
     do(state, send())

@@ -191,7 +191,7 @@ def test_text_streamed_before_a_kept_output_becomes_a_message_before_it() -> Non
         do(state, output, said=("let me ", "look"))
 
     assert lines(state) == [
-        "ann:?", "let me look", "call a", "let me look", "result a", "let me look", "so",
+        "ann:?", "let me look", "call a", "result a", "let me look", "let me look", "so",
     ]  # fmt: skip
     assert all(line.turn == 1 for line in state.history)
 

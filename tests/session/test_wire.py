@@ -119,6 +119,16 @@ WIRE: list[tuple[Event, EventType, str, str, dict[str, Any]]] = [
         *("error", "", "no tools", {"resources": True}),
     ),
     (
+        happened.TranscriptCut(by="bob", why="undo", keep=2, removed=3),
+        *("action", "bob", "Action: undo_complete"),
+        {"removed": 3, "action_type": "undo_complete"},
+    ),
+    (
+        happened.TranscriptCut(by="bob", why="truncate", keep=2, removed=3),
+        *("action", "bob", "Action: truncate_complete"),
+        {"removed": 3, "action_type": "truncate_complete"},
+    ),
+    (
         happened.DeliveryFailed(user="bob", reason="Boom"),
         *("error", "bob", "Boom", {"delivery": True}),
     ),
@@ -148,7 +158,6 @@ OTHERS: list[Event] = [
     happened.TurnHandedBack(turn=2, cause="drain"),
     happened.TurnStopped(turn=2, attempt=1, how="stopped"),
     happened.TurnRolledBack(turn=2, by="bob", removed=3),
-    happened.TranscriptCut(by="bob", why="undo", keep=2, removed=3),
     happened.Compacted(turn=2, lines=4, summary="in short"),
     happened.DialogSet(user="bob", dialog=[happened.Exchange(user="hi", assistant="ho")]),
     happened.SessionClosing(by="bob"),

@@ -17,7 +17,7 @@ from theatre import LotteryDispatcher, play, settle
 import greenroom
 from greenroom.actors.session import events as happened
 from greenroom.adapters.journals.memory import MemoryJournal
-from greenroom.adapters.recording import read_recording
+from greenroom.supervisor.recording import read_recording
 
 SEEDS = integers(0, 2**32 - 1)
 SCHEDULES = settings(max_examples=120, deadline=None, derandomize=True)

@@ -13,6 +13,7 @@ from ..commands import (
     AddMemory,
     Approve,
     Command,
+    Compact,
     Decide,
     Deny,
     End,
@@ -36,11 +37,13 @@ from ..commands import (
     Steer,
     Suspend,
     TransferHost,
+    Truncate,
+    Undo,
     UpdateContext,
 )
 from ..events import Durable
 from ..state import State
-from . import approvals, rooms, shared, turns, voice
+from . import approvals, history, rooms, shared, turns, upkeep, voice
 from .moment import Moment
 
 
@@ -53,10 +56,18 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return turns.post(state, command, moment)
         case Record():
             return turns.record(state, command, moment)
+        case FinishTurn() if state.running is not None and state.running.kind == "compaction":
+            return history.finish_compaction(state, command, moment)
         case FinishTurn():
             return turns.finish(state, command, moment)
         case Interrupt():
             return turns.interrupt(state, command, moment)
+        case Undo():
+            return history.undo(state, command, moment)
+        case Truncate():
+            return history.truncate(state, command, moment)
+        case Compact():
+            return history.compact(state, command, moment)
         case Greet():
             return voice.greet(state, command, moment)
         case SetDialog():
@@ -100,7 +111,7 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
         case End():
             return rooms.end(state, command, moment)
         case LoseResources():
-            return turns.lose_resources(state, command, moment)
+            return upkeep.lose_resources(state, command, moment)
         case Recover():
             return turns.recover(state, command, moment)
         case _:

@@ -34,7 +34,7 @@ def suspend(state: State, command: Suspend, moment: Moment) -> tuple[Durable, ..
         calls=ids,
         expires_ms=moment.at_ms + ceil(command.expires_s * 1000),
     )
-    return (*said_so_far(turn, moment), *called, requested)
+    return (*said_so_far(state, turn, moment), *called, requested)
 
 
 def decide(state: State, command: Decide, moment: Moment) -> tuple[Durable, ...]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import count
 
 import msgspec
 
 from ...errors import AnswerNotExpected, InvalidInput, NotAllowed, TurnBusy, TurnQueueFull
 from ...ports import Policy, UserId
-from ..approvals import is_decided
 from ..commands import (
     FinishTurn,
     HandBack,
     Interrupt,
-    LoseResources,
     PlaceAnswer,
     Post,
     Record,
@@ -71,7 +69,7 @@ def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
             ended = _superseded(state, command, turn, moment)
             undone = (_rolled_back(state, user, ended),) if ended else ()
             return (*ended, *undone, posted, started)
-        case "merge" if state.queued and state.queued[-1].user == user:
+        case "merge" if _joinable(state, user):
             return (_posted(command, state.queued[-1].turn, moment),)
         case "latest":
             replaced = _replaced(state, user, turn)
@@ -102,6 +100,12 @@ def require_place(state: State) -> None:
         raise TurnQueueFull(state.id, limit)
 
 
+def _joinable(state: State, user: UserId) -> bool:
+    """Whether the last turn that waits is one that the user's messages began."""
+    last = state.queued[-1] if state.queued else None
+    return last is not None and last.user == user and last.kind == "answer"
+
+
 def _superseded(state: State, command: Send, by: int, moment: Moment) -> tuple[Durable, ...]:
     """The end of the running turn, which its author or who may interrupt may bring about."""
     running = state.running
@@ -120,13 +124,13 @@ def _rolled_back(state: State, user: UserId, ended: Sequence[Durable]) -> TurnRo
 
 
 def _replaced(state: State, user: UserId, by: int) -> tuple[Durable, ...]:
-    """The end of the user's own turns that wait."""
+    """The end of the user's own turns that wait for an answer."""
     return tuple(
         TurnEnded(
             turn=waiting.turn, status="superseded", reason=f"by turn {by}", cause="superseded"
         )
         for waiting in state.queued
-        if waiting.user == user
+        if waiting.user == user and waiting.kind == "answer"
     )
 
 
@@ -147,7 +151,7 @@ def interrupt(state: State, command: Interrupt, moment: Moment) -> tuple[Durable
 
 def record(state: State, command: Record, moment: Moment) -> tuple[Durable, ...]:
     """Keep what the running turn's pipeline yielded, after the text that came before it."""
-    said = said_so_far(command.turn, moment)
+    said = said_so_far(state, command.turn, moment)
     match command.output:
         case Message() as message:
             return (*said, *_placed(state, message, command.turn, moment))
@@ -161,12 +165,15 @@ def record(state: State, command: Record, moment: Moment) -> tuple[Durable, ...]
 
 
 def steer(state: State, command: Steer, moment: Moment) -> tuple[Durable, ...]:
-    """Hand the waiting messages to the running turn, at a safe point: while no call is open."""
-    waiting = [turn for turn in state.queued if turn.steer]
-    if not waiting or state.open_calls:
+    """Hand the waiting messages to the running turn, at a safe point: while no call is open.
+
+    Not to a compaction, which answers nobody.
+    """
+    running, waiting = state.running, [turn for turn in state.queued if turn.steer]
+    if not waiting or state.open_calls or running is None or running.kind == "compaction":
         return ()
     handed = (_handed(state, each.turn, command.turn) for each in waiting)
-    return (*said_so_far(command.turn, moment), *handed)
+    return (*said_so_far(state, command.turn, moment), *handed)
 
 
 def _handed(state: State, turn: int, into: int) -> TurnSteered:
@@ -186,7 +193,7 @@ def hand_back(state: State, command: HandBack, moment: Moment) -> tuple[Durable,
     running = state.running
     if running is None or state.approval is not None:
         return ()
-    said = said_so_far(running.turn, moment, interrupted=True)
+    said = said_so_far(state, running.turn, moment, interrupted=True)
     return (*said, TurnHandedBack(turn=running.turn, cause=command.cause))
 
 
@@ -215,38 +222,27 @@ def recover(state: State, command: Recover, moment: Moment) -> tuple[Durable, ..
     return (*ended, *next_turn(state, moment))
 
 
-def lose_resources(state: State, command: LoseResources, moment: Moment) -> tuple[Durable, ...]:
-    """What cannot run now fails: the turns that wait, for the lane or with a decision to go on.
+def next_turn(state: State, moment: Moment, gone: Collection[int] = ()) -> tuple[Durable, ...]:
+    """What follows the end of a turn: the start of the next one, or the end of the session.
 
-    A session that has never worked ends (spec AX8).
+    Queued turns that are `gone`, as they end with it, are passed over.
     """
-    reason = command.reason
-    if state.lifecycle == "ended":
-        return ()
-    if command.for_good:
-        return (*cancel_all(state, moment, reason=reason), SessionEnded(by="", reason=reason))
-    resumed = end_running(state, "failed", moment, reason=reason) if is_decided(state) else ()
-    failed = (TurnEnded(turn=turn.turn, status="failed", reason=reason) for turn in state.queued)
-    return (*resumed, *failed)
-
-
-def next_turn(state: State, moment: Moment) -> tuple[Durable, ...]:
-    """What follows the end of a turn: the start of the next one, or the end of the session."""
     if state.closing is not None:
-        return (*_cancel_waiting(state, "ended", "ended"), SessionEnded(by=state.closing))
-    return start_next(state, moment)
+        left = _cancel_waiting(state, "ended", "ended", gone)
+        return (*left, SessionEnded(by=state.closing))
+    return start_next(state, moment, gone)
 
 
-def start_next(state: State, moment: Moment) -> tuple[Durable, ...]:
+def start_next(state: State, moment: Moment, gone: Collection[int] = ()) -> tuple[Durable, ...]:
     """The start of the first queued turn, unless the session is paused."""
-    return start_queued(state, moment) if state.lifecycle == "active" else ()
+    return start_queued(state, moment, gone) if state.lifecycle == "active" else ()
 
 
-def start_queued(state: State, moment: Moment) -> tuple[Durable, ...]:
+def start_queued(state: State, moment: Moment, gone: Collection[int] = ()) -> tuple[Durable, ...]:
     """The start of the first queued turn, unless turns are held."""
-    if not state.queued or moment.held:
+    waiting = next((turn for turn in state.queued if turn.turn not in gone), None)
+    if waiting is None or moment.held:
         return ()
-    waiting = state.queued[0]
     return (TurnStarted(turn=waiting.turn, user=waiting.user, kind=waiting.kind),)
 
 
@@ -277,10 +273,13 @@ def cancel_all(
     return (*ended, *_cancel_waiting(state, reason, cause))
 
 
-def _cancel_waiting(state: State, reason: str, cause: Cause) -> tuple[Durable, ...]:
+def _cancel_waiting(
+    state: State, reason: str, cause: Cause, gone: Collection[int] = ()
+) -> tuple[Durable, ...]:
     return tuple(
         TurnEnded(turn=turn.turn, status="cancelled", reason=reason, cause=cause)
         for turn in state.queued
+        if turn.turn not in gone
     )
 
 
@@ -299,7 +298,7 @@ def end_running(
         ToolReturned(result=ToolResult(id=call, failed=True, stub=True, turn=turn))
         for call in state.open_calls
     )
-    said = said_so_far(turn, moment, interrupted=status != "completed")
+    said = said_so_far(state, turn, moment, interrupted=status != "completed")
     return (*said, *stubs, TurnEnded(turn=turn, status=status, reason=reason, cause=cause))
 
 
@@ -312,10 +311,14 @@ def _posted(command: Post | Send, turn: int, moment: Moment) -> MessagePosted:
 
 
 def said_so_far(
-    turn: int, moment: Moment, *, interrupted: bool = False
+    state: State, turn: int, moment: Moment, *, interrupted: bool = False
 ) -> tuple[MessagePosted, ...]:
-    """What the turn has said and is in no event yet, as a message."""
-    if not moment.said:
+    """What the running turn has said and is in no event yet, as a message.
+
+    A compaction gives no answer, whatever it says.
+    """
+    running = state.running
+    if not moment.said or (running is not None and running.kind == "compaction"):
         return ()
     text, delivered = "".join(moment.said), None
     if interrupted and moment.delivered is not None:

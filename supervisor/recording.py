@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -23,8 +24,12 @@ class Recording(msgspec.Struct):
     entries: list[Entry]
 
 
-async def read_recording(journal: Journal, session: SessionId) -> Recording:
-    """Fold all events of a session, page by page. Nothing is claimed or written.
+async def read_recording(
+    journal: Journal, session: SessionId, *, upto: int | None = None
+) -> Recording:
+    """Fold the events of a session, page by page: all, or those up to revision `upto`.
+
+    Nothing is claimed or written.
 
     Raises SessionNotFound and JournalUnavailable; SessionDamaged if events cannot be folded, or
     if the oldest ones are no longer retained.
@@ -32,13 +37,14 @@ async def read_recording(journal: Journal, session: SessionId) -> Recording:
     genesis = await journal.genesis(session)
     recording = Recording(_at_creation(genesis, session), [])
     state, more = recording.state, True
-    while more:
-        page = await journal.read(session, after=state.revision, limit=PAGE)
+    while more and (limit := PAGE if upto is None else min(PAGE, upto - state.revision)):
+        page = await journal.read(session, after=state.revision, limit=limit)
         if page.events and page.first != state.revision + 1:
             why = f"the oldest event retained is {page.first}"
             raise SessionDamaged(session, revision=state.revision, why=why)
         _fold(recording, page.events)
         more = bool(page.events) and state.revision < page.head
+        await asyncio.sleep(0)  # a page takes milliseconds to fold: let others in between
     return recording
 
 

@@ -1,0 +1,62 @@
+"""A fork: what a new session has from another one, as of some revision."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..ports import SessionId, UserId
+from .state import Genesis, Origin, State
+from .transcript import Line, ToolResult
+from .view import place_result
+
+
+class ForkPoint(msgspec.Struct, frozen=True):
+    """The `revision` to fork from, durable by now, and the name that the forker has there."""
+
+    revision: int
+    name: str
+
+
+def forked(
+    source: State,
+    *,
+    id: SessionId,  # noqa: A002
+    incarnation: str,
+    owner: UserId,
+    owner_name: str,
+    name: str | None,
+    created_ms: int,
+) -> Genesis:
+    """The beginning of a session that goes on from `source`, which is not changed.
+
+    It has the transcript, the shared context, the memories and the settings, but of the people
+    only its owner, and no turn is open in it: a running one is cut off, its tool calls closed by
+    stubs (promise P19), and the messages that waited for an answer stand there without one.
+    """
+    return Genesis(
+        id=id,
+        incarnation=incarnation,
+        owner=owner,
+        owner_name=owner_name,
+        name=source.name if name is None else name,
+        created_ms=created_ms,
+        started=True,
+        settings=source.settings,
+        context=source.context,
+        memories=list(source.memories),
+        history=_closed(source),
+        last_turn=source.last_turn,
+        greeted=source.greeted,
+        dialog=source.dialog,
+        origin=Origin(session=source.id, revision=source.revision),
+    )
+
+
+def _closed(source: State) -> list[Line]:
+    """The transcript, with a stub for each call that is open."""
+    history, running = list(source.history), source.running
+    if running is not None:
+        for call in source.open_calls:
+            stub = ToolResult(id=call, failed=True, stub=True, turn=running.turn)
+            place_result(history, stub)
+    return history
