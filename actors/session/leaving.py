@@ -130,16 +130,19 @@ class Leaving(Actor):
     # --- in order ---
 
     def _go(self, reason: EndReason, *, force: bool = False) -> None:
-        write_out = partial(self._write_out, force=force)
+        self.leave_with(reason, partial(self._write_out, force=force))
+
+    def leave_with(self, reason: EndReason, then: Callable[[], None]) -> None:
+        """Take no more commands; `then`, when all is durable and the wings are cleared."""
         wings = self._wings
         if wings is None:
-            self._leave(write_out)
+            self._leave(then)
             return
 
         def part() -> None:
             self._stop_showing()
             self.clear(reason)
-            Parting(self.actor_inbox, wings, self, lambda: self._go_on(write_out))
+            Parting(self.actor_inbox, wings, self, lambda: self._go_on(then))
 
         self._leave(part)
 
