@@ -58,6 +58,7 @@ from .actors.errors import (
     WrongState,
 )
 from .actors.kernel.reply import Reply
+from .actors.ports import IndexRow, SessionPage
 from .actors.session.answers import (
     CancelReceipt,
     CutReceipt,
@@ -77,6 +78,13 @@ from .actors.session.cursor import START
 from .actors.session.events import Exchange
 from .actors.session.frames import Frame, FrameReceipt, VisualSettings
 from .actors.session.items import Gap, Published
+from .actors.session.operations import (
+    CallApproval,
+    ExecApproval,
+    Interrupt,
+    Shutdown,
+    UserInput,
+)
 from .actors.session.pipeline import Turn
 from .actors.session.resources import Opening
 from .actors.session.secret import Secret
@@ -92,6 +100,7 @@ from .actors.session.transcript import (
 )
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
+from .supervisor.handles.submissions import Submission
 from .supervisor.messages import DrainReport
 from .supervisor.replay import Replay
 from .supervisor.session import Session
@@ -105,6 +114,7 @@ __all__ = [
     "AnswerNotExpected",
     "BadFrame",
     "BadRole",
+    "CallApproval",
     "CancelReceipt",
     "CapacityError",
     "Config",
@@ -115,6 +125,7 @@ __all__ = [
     "DrainReport",
     "EndReason",
     "Exchange",
+    "ExecApproval",
     "Fenced",
     "Frame",
     "FrameReceipt",
@@ -123,6 +134,8 @@ __all__ = [
     "GreenroomError",
     "HistoryPage",
     "IdempotencyConflict",
+    "IndexRow",
+    "Interrupt",
     "InvalidCursor",
     "InvalidInput",
     "JoinClosed",
@@ -171,9 +184,12 @@ __all__ = [
     "SessionFull",
     "SessionInfo",
     "SessionNotFound",
+    "SessionPage",
     "SessionParked",
     "SessionSnapshot",
     "Settings",
+    "Shutdown",
+    "Submission",
     "Subscription",
     "TextDelta",
     "ThreadedRuntime",
@@ -187,6 +203,7 @@ __all__ = [
     "TurnOverLimit",
     "TurnQueueFull",
     "TurnResult",
+    "UserInput",
     "VersionConflict",
     "VisualSettings",
     "WouldDeadlock",

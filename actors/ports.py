@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -175,8 +175,22 @@ class Journal(Protocol):
         """How much there is, from the index."""
         ...
 
+    async def expire(
+        self, before_ms: int, *, limit: int, keep: Collection[SessionId] = ()
+    ) -> list[SessionId]:
+        """Hide, as `delete` does, ended sessions that were last updated before `before_ms`.
+
+        At most `limit` at once, the longest untouched first; none of `keep`, which are on stage.
+        An owner elsewhere finds itself fenced. Returns which they were.
+        """
+        ...
+
     async def list(self, query: SessionQuery) -> SessionPage:
         """One page of sessions from the index."""
+        ...
+
+    async def find(self, session: SessionId) -> IndexRow | None:
+        """What listings show of one session; None if there is none, or it was deleted."""
         ...
 
     async def genesis(self, session: SessionId) -> bytes:

@@ -38,13 +38,19 @@ class IllegalMove(Exception):
 class Ledger:
     """Every slot in use, against a limit for all and one for each owner.
 
-    A wake reserves before the owner is known, and `assign`s the owner when it is. No sequence of
-    calls exceeds a limit: what would, raises or reports (promise P14).
+    A wake reserves before the owner is known, and `assign`s the owner when it is. A session that
+    has ended holds its slot until it leaves, but counts for its owner no more (spec A06). No
+    sequence of calls exceeds a limit: what would, raises or reports (promise P14).
+
+    `exempt` is the one user, if any, whose sessions only the limit for all counts.
     """
 
-    def __init__(self, *, max_sessions: int, max_sessions_per_user: int) -> None:
+    def __init__(
+        self, *, max_sessions: int, max_sessions_per_user: int, exempt: UserId | None = None
+    ) -> None:
         self.max_sessions = max_sessions
         self.max_sessions_per_user = max_sessions_per_user
+        self._exempt = exempt
         self._slots: dict[SessionId, Slot] = {}
         self._passivating = 0
         self._owners: dict[SessionId, UserId] = {}
@@ -67,6 +73,10 @@ class Ledger:
     def owned_by(self, user: UserId) -> frozenset[SessionId]:
         """The sessions of `user` that hold a slot."""
         return frozenset(self._owned.get(user, ()))
+
+    def unowned(self) -> frozenset[SessionId]:
+        """The sessions that hold a slot and count for nobody: being woken, or ended."""
+        return frozenset(self._slots.keys() - self._owners.keys())
 
     def full(self, user: UserId | None) -> Scope | None:
         """Which limit forbids one more session (of `user`, if known); the global one first."""
@@ -98,6 +108,15 @@ class Ledger:
         self._owned.setdefault(user, set()).add(session)
         return True
 
+    def disown(self, session: SessionId) -> None:
+        """Count a session that has ended for its owner no more; harmless if it has no slot."""
+        user = self._owners.pop(session, None)
+        if user is not None:
+            owned = self._owned[user]
+            owned.discard(session)
+            if not owned:
+                del self._owned[user]
+
     def move(self, session: SessionId, to: Slot) -> None:
         """Change what a slot is held for. Raises IllegalMove."""
         now = self._slots.get(session)
@@ -112,12 +131,7 @@ class Ledger:
         if slot is None:
             raise IllegalMove(f"{session} is free already")
         self._passivating -= slot is Slot.PASSIVATING
-        user = self._owners.pop(session, None)
-        if user is not None:
-            owned = self._owned[user]
-            owned.discard(session)
-            if not owned:
-                del self._owned[user]
+        self.disown(session)
 
     def error(self, user: UserId | None = None, *, retry_after_s: float) -> CapacityError:
         """The refusal of one more session: of `user`, or, without one, of any."""
@@ -130,4 +144,4 @@ class Ledger:
         )
 
     def _user_full(self, user: UserId) -> bool:
-        return len(self._owned.get(user, ())) >= self.max_sessions_per_user
+        return user != self._exempt and len(self._owned.get(user, ())) >= self.max_sessions_per_user

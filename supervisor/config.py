@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ..actors.errors import ConfigError
+from ..actors.errors import ConfigError, InvalidInput
+from ..actors.session import values
 from ..actors.session.approvals import MAX_EXPIRES_S
 from ..actors.session.backstage import TimeBoxes
 from ..actors.session.turns import TurnLimits
@@ -92,6 +94,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     snapshot_bytes: int = 64 * 1024
     """Events written since the last snapshot before the next one, at least."""
 
+    ended_retention_s: float = 7 * 24 * 3600.0
+    """An ended session that nobody touches for longer is deleted; infinite: never."""
+
+    dev_user: str | None = None
+    """For development only: a user without a limit of its own, who may see every session of the
+    registry. None: no user id means anything."""
+
     min_frame_interval_ms: int = 0
     """Between two frames that a session accepts, at least, whatever its settings say: as whoever
     looks at them demands. Many a model's provider wants 1,000 or more."""
@@ -124,6 +133,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             self._require(
                 field, 0 <= getattr(self, field) < float("inf"), "finite and not negative"
             )
+        self._require("ended_retention_s", self.ended_retention_s > 0, "greater than 0")
+        dev = self.dev_user
+        self._require("dev_user", dev is None or _is_name(dev), "a user id")
         limit = f"positive, and at most {MAX_EXPIRES_S:.0f} s"
         self._require("approval_expires_s", 0 < self.approval_expires_s <= MAX_EXPIRES_S, limit)
         for field in ("max_restarts", "min_frame_interval_ms"):
@@ -165,7 +177,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         given: dict[str, Any] = {}
         for field, value in settings.items():
             kind: Any = cls.__annotations__[field]
-            wanted = {"int": int, "float": float}[kind]
+            wanted: Any = {"int": int, "float": float, "str | None": str | None}[kind]
             try:
                 given[field] = msgspec.convert(value, wanted, strict=strict)
             except msgspec.ValidationError as error:
@@ -196,3 +208,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             if prefix + field.upper() in environ
         }
         return cls.of(given, strict=False)
+
+
+def _is_name(value: str) -> bool:
+    with suppress(InvalidInput):
+        return bool(values.name(value, "dev_user"))
+    return False

@@ -58,6 +58,16 @@ class Sweep(msgspec.Struct, frozen=True):
     """A session may have been idle for too long by now."""
 
 
+class Evict(msgspec.Struct, frozen=True):
+    """Have a session leave now: if it is idle, or with `force` whatever it does.
+
+    Answered, when it has left or stays, with whether it has left.
+    """
+
+    session: SessionId
+    force: bool
+
+
 class Drain(msgspec.Struct, frozen=True):
     """Let every session leave; answered with a `DrainReport` when all have, or time is up."""
 

@@ -6,24 +6,29 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import entry_points
+from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
 import structlog
 from pykka._envelope import Envelope
 
-from ..actors.errors import ConfigError, MailboxClosed, Overloaded, RuntimeClosed
+from ..actors.errors import (
+    ConfigError,
+    MailboxClosed,
+    Overloaded,
+    RuntimeClosed,
+    SessionNotFound,
+)
 from ..actors.kernel.dispatcher import Dispatcher, LoopDispatcher
 from ..actors.kernel.mailbox import Mailbox
 from ..actors.kernel.reply import Reply
 from ..actors.ports import (
     Clock,
-    IndexRow,
     Journal,
     NewSession,
     Pipeline,
     SessionId,
-    Totals,
     UserId,
 )
 from ..actors.session import values
@@ -40,16 +45,18 @@ from ..actors.session.state import Genesis, State, encode_genesis
 from .config import Config
 from .directory import Directory
 from .forks import Forks
+from .handles.base import follow
 from .handles.people import token_of
 from .logs import LiveLogs
-from .messages import Create, Drain, DrainReport, Wanted
+from .messages import Create, Drain, DrainReport, Evict, Wanted
+from .registry import Registry
 from .session import Session
 from .supervisor import SupervisorActor
 
 log = structlog.get_logger()
 
 
-class Runtime:
+class Runtime(Registry):
     """Hosts sessions on the running asyncio loop, and keeps them in a journal.
 
     An async context manager: entering opens the journal, leaving drains and closes it. `create`,
@@ -76,15 +83,16 @@ class Runtime:
         self.journal: Journal = find_journal(journal) if isinstance(journal, str) else journal
         self.stats = Stats()
         self._stream = None if pipeline is None else as_stream(pipeline)
+        self._compactor = None if compactor is None else as_compactor(compactor)
         self._factory, self._on_end = _function(resources, "resources"), _function(on_end, "on_end")
         self._report: DrainReport | None = None
-        self._compactor = None if compactor is None else as_compactor(compactor)
         self._clock = clock
         self._new_id = new_id
         self._directory = Directory()
         self._dispatcher = dispatcher
         self._supervisor: SupervisorActor | None = None
         self._mailbox: Mailbox | None = None
+        self._submissions = count(int(new_id(4), 16))
         self._phase = "not started"
 
     @property
@@ -197,13 +205,36 @@ class Runtime:
             else:
                 return reply
 
-    async def sessions_of(self, user: UserId) -> list[IndexRow]:
-        """The active and paused sessions that `user` takes part in, in the order of joining."""
-        return await self.journal.joined_by(values.name(user, "user"))
+    def delete(self, session: SessionId, user: UserId) -> Reply[bool]:
+        """Delete a session in the name of `user`, as `Session.delete` does: True.
 
-    async def totals(self) -> Totals:
-        """How many sessions, events and users there are, on stage and passivated."""
-        return await self.journal.totals()
+        False if there is no such session, or there is none any more. Raises InvalidInput.
+        """
+        return follow(self.session(session).delete(user), self.dispatcher, _deleted)
+
+    def passivate(self, session: SessionId, *, force: bool = False) -> Reply[bool]:
+        """Have a session leave the stage now, if it is idle: whether it has left.
+
+        False if it is not on stage, is at work, or has crashed instead. With `force` it leaves
+        whatever it does: a running turn is stopped and handed back, so that it is found lost (or
+        run again, see `turn_attempts`) on the next message; whoever waits for its result waits on.
+        Nothing is lost: messages that come meanwhile bring it back at once.
+        Raises InvalidInput. Refused: RuntimeClosed.
+        """
+        reply: Reply[bool] = Reply(self.dispatcher)
+        try:
+            self._ask_supervisor(Evict(values.session_id(session), force), reply)
+        except RuntimeClosed as error:
+            reply.set_error(error)
+        return reply
+
+    def next_submission(self) -> str:
+        """An id for a submission: `sub_` and 8 hexadecimal digits (spec A01).
+
+        They count on from a random number, so that none comes again before 2**32 others were
+        given: after 49 days of 1,000 a second. Counting is one step for all threads.
+        """
+        return f"sub_{next(self._submissions) & 0xFFFF_FFFF:08x}"
 
     def tell_resident(self, session: SessionId, message: object) -> None:
         """Tell a session something if it is on stage; otherwise nobody needs to hear it."""
@@ -277,13 +308,15 @@ class Runtime:
             self._mailbox, stage, self._logs, self._directory, config
         )
         self._mailbox.attach(self._supervisor)
+        self._supervisor.expiry.start()
         self._phase = "running"
 
     async def stop(self, *, budget_s: float | None = None) -> DrainReport:
         """Refuse new messages, let turns finish within the budget, and close the journal.
 
         A turn that takes longer is handed back: the next owner of the journal finds it lost. Every
-        session leaves in order: its resources are closed, and the end hook is called. Stopping
+        session leaves in order: its resources are closed, and the end hook is called. If whoever
+        waits is cancelled, stopping goes on; call it again to wait for its end (spec AX9). Stopping
         twice is harmless, and gives the same report. Raises RuntimeClosed before the start.
         """
         if self._report is not None:
@@ -317,7 +350,7 @@ class Runtime:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._phase == "running":
+        if self._phase in ("running", "draining"):
             await self.stop()
 
     def _knock(self, session: SessionId) -> Mailbox:
@@ -347,6 +380,10 @@ def _function(given: Any, field: str) -> Any:
     if given is not None and not callable(given):
         raise ConfigError(field, type(given).__name__, "a function")
     return given
+
+
+def _deleted(done: Reply[Any]) -> bool:
+    return not isinstance(done.error, SessionNotFound) and bool(done.result())
 
 
 def find_journal(url: str) -> Journal:

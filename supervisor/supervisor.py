@@ -19,6 +19,7 @@ from ..actors.errors import (
     RuntimeClosed,
     SessionClosed,
     SessionExists,
+    SessionNotFound,
     SessionParked,
     text_of,
 )
@@ -28,7 +29,7 @@ from ..actors.kernel.reply import Reply
 from ..actors.ports import NewSession, SessionId, Timer, UserId
 from ..actors.session.actor import SessionActor
 from ..actors.session.events import Cause
-from ..actors.session.messages import Departed, Departure, Mode, Passivate, Stayed
+from ..actors.session.messages import Departed, Departure, Ended, Mode, Passivate, Stayed
 from ..actors.session.stage import Stage
 from .activation import claim
 from .alarms import Alarms
@@ -36,12 +37,15 @@ from .capacity import Ledger, Scope, Slot
 from .config import Config
 from .directory import Directory
 from .drain import Draining
+from .expiry import Expiry
+from .farewells import Farewells, tell
 from .idle import IdleQueue
 from .logs import LiveLogs
 from .messages import (
     Alarm,
     Create,
     Drain,
+    Evict,
     NotOpened,
     Opened,
     Part,
@@ -97,7 +101,12 @@ class SupervisorActor(Actor):
     ) -> None:
         super().__init__(mailbox=mailbox)
         self.ledger = Ledger(
-            max_sessions=config.max_sessions, max_sessions_per_user=config.max_sessions_per_user
+            max_sessions=config.max_sessions,
+            max_sessions_per_user=config.max_sessions_per_user,
+            exempt=config.dev_user,
+        )
+        self.expiry = Expiry(
+            stage.clock, stage.journal, self.ledger, retention_s=config.ended_retention_s
         )
         self.parked: dict[SessionId, SessionParked] = {}
         self._stage = stage
@@ -105,6 +114,7 @@ class SupervisorActor(Actor):
         self._directory = directory
         self._config = config
         self._idle = IdleQueue(config.idle_s)
+        self._farewells = Farewells()
         self._places: dict[SessionId, Place] = {}
         self._line: deque[Mail] = deque()  # for a slot that a passivation will free
         self._opening: set[asyncio.Task[Opened | NotOpened]] = set()
@@ -204,7 +214,9 @@ class SupervisorActor(Actor):
         if self._drain is not None:
             self._not_admitted(mail, RuntimeClosed("draining"))
             return
-        if not self.ledger.assign(session, state.owner):
+        if state.lifecycle == "ended":
+            self.ledger.disown(session)  # it may have crashed at its end
+        elif not self.ledger.assign(session, state.owner):
             self._not_admitted(mail, self._capacity_error("per_user", state.owner))
             return
         self._alarms.cancel(session)
@@ -284,6 +296,21 @@ class SupervisorActor(Actor):
         cause: Cause = "evicted" if self._drain is None else "drain"
         self._places[session].box.signal(Passivate(mode, cause))
 
+    def _evict(self, mail: Mail) -> None:
+        """Have one session leave. Whether it is idle it knows best itself."""
+        session, force = mail.message.session, mail.message.force
+        place = self._places.get(session)
+        if place is None or place.actor is None:
+            tell(mail, False)
+            return
+        self._farewells.expect(mail)
+        if self._drain is None:
+            self._idle.remove(session)
+            self._ask_to_leave(session, Mode.FORCE if force else Mode.IF_IDLE)
+
+    def _ended(self, mail: Mail) -> None:
+        self.ledger.disown(mail.message.session)
+
     def _may_leave(self, session: SessionId) -> bool:
         actor = self._places[session].actor
         return actor is not None and actor.idle
@@ -296,6 +323,7 @@ class SupervisorActor(Actor):
         session = mail.message.session
         if self.ledger.slot(session) is not Slot.PASSIVATING or self._drain is not None:
             return  # an order that outlived the activation it was meant for
+        self._farewells.stayed(session)
         self.ledger.move(session, Slot.RESIDENT)
         self._watch(session, self._stage.clock.monotonic())
         self._serve_line()
@@ -305,7 +333,10 @@ class SupervisorActor(Actor):
         place = self._places[session]
         place.actor = None
         self._idle.remove(session)
-        if how is Departure.PASSIVATED:
+        self._farewells.departed(session, how)
+        if how is Departure.DELETED:
+            self._close_place(session, SessionNotFound(session))
+        elif how is Departure.PASSIVATED:
             self._stage.stats.passivated += 1
             self._questions.keep(session, mail.message.waiting)
             self._close_place(session, SessionClosed(session))
@@ -431,6 +462,7 @@ class SupervisorActor(Actor):
             return
         if self._timer is not None:
             self._timer.cancel()
+        self.expiry.stop()
         self._alarms.clear()
         self._questions.refuse_all(RuntimeClosed("draining"))
         self._drain = Draining(mail, self._places)
@@ -504,6 +536,8 @@ class SupervisorActor(Actor):
         Opened: _opened,
         NotOpened: _not_opened,
         Stayed: _stayed,
+        Evict: _evict,
+        Ended: _ended,
         Departed: _departed,
         Reopen: _reopen,
         Alarm: _wake,

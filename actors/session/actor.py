@@ -25,6 +25,7 @@ from .backstage import EndReason
 from .commands import Command, Compact, Expire, Greet, Send, Suspend
 from .compaction import require_compactor
 from .desk import QUESTIONS, Desk
+from .ending import begin_grace, end_grace, erase
 from .events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -36,6 +37,7 @@ from .events import (
     Joined,
     Left,
     PresenceChanged,
+    SessionClosing,
     SessionEnded,
     SessionResumed,
     TurnEnded,
@@ -57,7 +59,10 @@ from .messages import (
     Committed,
     Delivered,
     Departure,
+    Ended,
+    Erase,
     FlushPresence,
+    GraceOver,
     Keyed,
     Passivate,
     Present,
@@ -311,9 +316,10 @@ class SessionActor(Upkeep, Leaving):
         self._live.finish()
         self._stage.tokens.pop(self.state.id, None)
         if self._wings is not None:
-            self.clear(EndReason.ENDED)
+            self.clear(EndReason.DELETED if self.deleting else EndReason.ENDED)
         else:
             self.close_watches()
+        self._stage.supervisor.signal(Ended(self.state.id))
 
     # --- turns ---
 
@@ -457,6 +463,8 @@ class SessionActor(Upkeep, Leaving):
         SetPhase: _on_voice,
         Touch: _on_voice,
         ApprovalDue: _expire,
+        Erase: erase,
+        GraceOver: end_grace,
         **dict.fromkeys(SHOWN, _on_shown),
     }
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
@@ -467,6 +475,7 @@ class SessionActor(Upkeep, Leaving):
         ApprovalDecided: _on_decision,
         Left: _forget_presence,
         PresenceChanged: _note_presence,
+        SessionClosing: begin_grace,
         SessionEnded: _finish,
         TurnQueued: Upkeep.open_again,
         SessionResumed: Upkeep.open_again,

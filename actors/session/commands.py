@@ -39,6 +39,26 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
     by: UserId
 
 
+class Close(msgspec.Struct, frozen=True, kw_only=True, tag="close"):
+    """The host ends the session when the running turn has ended, or after `grace_s` seconds.
+
+    Admission is closed at once. Closing twice, or what has ended, changes nothing.
+    """
+
+    by: UserId
+    grace_s: float
+
+
+class Conclude(msgspec.Struct, frozen=True, tag="conclude"):
+    """The grace of a closing session is over. Sent by the session itself."""
+
+
+class Delete(msgspec.Struct, frozen=True, kw_only=True, tag="delete"):
+    """The host or the owner ends the session, so that it can be hidden for good."""
+
+    by: UserId
+
+
 class Join(msgspec.Struct, frozen=True, kw_only=True, tag="join"):
     """A user comes in, or asks to. Joining twice changes nothing."""
 
@@ -286,5 +306,8 @@ Command: TypeAlias = (
     | Resume
     | End
     | LoseResources
+    | Close
+    | Conclude
+    | Delete
     | Recover
 )

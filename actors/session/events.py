@@ -36,7 +36,7 @@ class SessionResumed(msgspec.Struct, frozen=True, kw_only=True, tag="session.res
 class SessionEnded(
     msgspec.Struct, frozen=True, kw_only=True, tag="session.ended", omit_defaults=True
 ):
-    """Nothing follows. `by` is the host, or the last participant who left.
+    """Nothing follows. `by` is the host, the owner who deleted it, or the last one who left.
 
     It is empty, and there is a `reason`, if the session ended by itself.
     """
@@ -46,9 +46,13 @@ class SessionEnded(
 
 
 class SessionClosing(msgspec.Struct, frozen=True, kw_only=True, tag="session.closing"):
-    """No more messages are taken; the session ends when the running turn has."""
+    """No more messages are taken; the session ends when the running turn has.
+
+    It has `grace_s` seconds for that, then it is cancelled.
+    """
 
     by: UserId
+    grace_s: float = 0.0
 
 
 class JoinRequested(msgspec.Struct, frozen=True, kw_only=True, tag="participant.requested"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
+from weakref import WeakMethod
 
 from ..errors import Refused, text_of
 from ..kernel.mailbox import Mailbox
@@ -110,7 +111,7 @@ class Lane:
             self._waiting = event
             return
         stage.stats.turns_started += 1
-        turn = Turn(host.state, running, host.look, host.resources)
+        turn = Turn(host.state, running, _while_there(host.look), host.resources)
         self.run = TurnRun(turn, stream, self._mailbox, host.epoch, stage.clock, stage.limits)
 
     def hear(self, stamp: TurnOutput) -> None:
@@ -239,3 +240,17 @@ class Lane:
             told: Reply[Any] = Reply()
             told.on_done(count)
             run.askers.append(told)
+
+
+Look: TypeAlias = Callable[[float | None], tuple[Frame, ...]]
+
+
+def _while_there(look: Look) -> Look:
+    """`look`, until its session has left: a turn that somebody keeps holds no activation (AX16)."""
+    found = WeakMethod(look)
+
+    def frames(ttl_s: float | None) -> tuple[Frame, ...]:
+        there = found()
+        return () if there is None else there(ttl_s)
+
+    return frames

@@ -10,7 +10,14 @@ from typing import Any, Final
 
 import structlog
 
-from ..errors import GreenroomError, JournalFailed, SessionClosed, text_of, without_frames
+from ..errors import (
+    GreenroomError,
+    JournalFailed,
+    OutcomeUnknown,
+    SessionClosed,
+    text_of,
+    without_frames,
+)
 from ..kernel.actor import Actor
 from ..kernel.mailbox import Mail, Mailbox, Owner
 from ..kernel.reply import Reply
@@ -19,6 +26,7 @@ from .approvals import undecided
 from .backstage import EndReason
 from .commands import Command, HandBack
 from .desk import Desk
+from .ending import Erasure
 from .expiry import Expiry
 from .lane import Lane
 from .live import LiveLog
@@ -83,12 +91,20 @@ class Leaving(Actor):
     _wings: Wings | None
     _on_settled: Callable[[], None] | None
     _draining: bool
-    _expiry: Expiry | None = None  # of the class: a session that never asks has none of its own
+    # Of the class: a session that never needs them has none of its own.
+    _expiry: Expiry | None = None
+    erasure: Erasure | None = None
+    deleting: bool = False
 
     @property
     def idle(self) -> bool:
         """Whether it could leave now."""
         raise NotImplementedError
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it takes no more commands, but is not gone yet."""
+        return self.phase is Phase.LEAVING
 
     @property
     def runs(self) -> bool:
@@ -110,9 +126,11 @@ class Leaving(Actor):
             self._draining = True
         elif mode is Mode.FORCE or self.idle:
             drained = mail.message.cause == "drain"
+            # Mail that waits is for the next activation, unless the runtime stops.
+            force = mode is Mode.FORCE and drained
             self.run_command(HandBack(cause=mail.message.cause), None)
             reason = EndReason.DRAINED if drained else EndReason.PASSIVATED
-            self._go(reason, force=mode is Mode.FORCE)
+            self.go(reason, partial(self._write_out, force=force))
         else:
             self._stage.supervisor.signal(Stayed(self.state.id))
 
@@ -120,7 +138,7 @@ class Leaving(Actor):
         """Leave for the runtime to stop: when no turn runs and no mail waits."""
         waits = self.actor_inbox.depth or (self.runs and not self._opening)
         if self.phase is Phase.LIVE and not waits:
-            self._go(EndReason.DRAINED)
+            self.go(EndReason.DRAINED, partial(self._write_out, force=False))
 
     @property
     def _opening(self) -> bool:
@@ -129,11 +147,8 @@ class Leaving(Actor):
 
     # --- in order ---
 
-    def _go(self, reason: EndReason, *, force: bool = False) -> None:
-        self.leave_with(reason, partial(self._write_out, force=force))
-
-    def leave_with(self, reason: EndReason, then: Callable[[], None]) -> None:
-        """Take no more commands; `then`, when all is durable and the wings are cleared."""
+    def go(self, reason: EndReason, then: Callable[[], None]) -> None:
+        """Take no more commands, clear what there is to be cleared, and do what is to follow."""
         wings = self._wings
         if wings is None:
             self._leave(then)
@@ -244,6 +259,8 @@ class Leaving(Actor):
             self._expiry.stop()
         self.actor_inbox.detach()
         self.close_watches()
+        if self.erasure is not None:
+            self.erasure.give_up(OutcomeUnknown(self.state.id, why=error))
         waiting = self._desk_made.take_waiting() if self._desk_made is not None else []
         wake_ms = approval.expires_ms if (approval := undecided(self.state)) else None
         if how is Departure.PASSIVATED:  # the mailbox is closed

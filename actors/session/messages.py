@@ -9,7 +9,7 @@ import msgspec
 
 from ..kernel.mailbox import Mail
 from ..ports import SessionId, Sink, UserId
-from .commands import Command
+from .commands import Command, Delete
 from .cursor import Cursor
 from .events import Cause, DeliveryFailed, PresenceChanged
 from .frames import Frame
@@ -247,6 +247,19 @@ class Passivate(msgspec.Struct, frozen=True):
     cause: Cause = "evicted"
 
 
+class Erase(msgspec.Struct, frozen=True):
+    """End the session, hide it for good and leave the stage.
+
+    Answered with True when that is durable; refused as the command is.
+    """
+
+    command: Delete
+
+
+class GraceOver(msgspec.Struct, frozen=True):
+    """The time that a closing session's running turn had is over."""
+
+
 class Committed(msgspec.Struct, frozen=True):
     """A commit that the outbox waits for is done. `epoch` tells old ones."""
 
@@ -271,6 +284,9 @@ class Departure(Enum):
     FENCED = auto()
     """Another owner has claimed it."""
 
+    DELETED = auto()
+    """Ended and hidden for good: nobody will find it again."""
+
 
 class Departed(msgspec.Struct, frozen=True):
     """The session's actor is gone from its mailbox.
@@ -284,6 +300,12 @@ class Departed(msgspec.Struct, frozen=True):
     error: str = ""
     wake_ms: int | None = None
     waiting: Sequence[Mail] = ()
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """The session has ended, durably; it leaves the stage when it is idle, like any other."""
+
+    session: SessionId
 
 
 class Stayed(msgspec.Struct, frozen=True):

@@ -34,7 +34,8 @@ class Upkeep(Leaving):
 
     def recover(self, attempts: int) -> None:
         """Settle the turns that an older activation has left behind."""
-        if self.state.running is not None or self.state.queued:
+        state = self.state
+        if state.running is not None or state.queued or state.closing is not None:
             self.run_command(Recover(attempts=attempts), None)
 
     def on_resources(self, mail: Mail) -> None:

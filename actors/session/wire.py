@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from ..ports import IndexRow
 from .answers import Member, SessionInfo
 from .events import (
     ActionTaken,
@@ -90,6 +91,19 @@ def room_info(info: SessionInfo) -> dict[str, Any]:
     }
 
 
+def agent_info(info: SessionInfo | IndexRow | None) -> dict[str, Any] | None:
+    """A session in the layout that agent clients know (spec A19); None if there is none."""
+    if info is None:
+        return None
+    return {
+        "session_id": info.id,
+        "created_at": iso(info.created_ms),
+        "is_active": info.state != "ended",
+        "message_count": info.messages,
+        "user_id": info.owner,
+    }
+
+
 def room_participant(
     user: str, member: Member, presence: PresenceChanged | None = None
 ) -> dict[str, Any]:
@@ -145,14 +159,14 @@ def _describe(published: Published) -> _Description:  # noqa: C901
             return "state_change", by, "Session paused", {"new_state": "paused"}
         case SessionResumed(by=by):
             return "state_change", by, "Session resumed", {"new_state": "active"}
-        case SessionEnded(by=by, reason=reason):
-            why = {"reason": reason} if reason else {}
-            return "state_change", by, "Session ended", {"new_state": "ended", **why}
-        case SessionReady(message=message):
-            return "action", "", message, {"action_type": "ready", "message": message}
         case TranscriptCut(by=by, why=why, removed=removed):
             cut = {"removed": removed, "action_type": f"{why}_complete"}
             return "action", by, f"Action: {why}_complete", cut
+        case SessionEnded(by=by, reason=reason):
+            by_itself = {"reason": reason} if reason else {}
+            return "state_change", by, "Session ended", {"new_state": "ended", **by_itself}
+        case SessionReady(message=message):
+            return "action", "", message, {"action_type": "ready", "message": message}
         case TurnEnded(turn=turn, status="failed" | "lost" as status, reason=reason):
             return "error", "", reason, {"turn": turn, "status": status}
         case ResourcesFailed(reason=reason):

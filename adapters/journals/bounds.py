@@ -36,6 +36,14 @@ def check_query(query: SessionQuery) -> None:
         raise InvalidInput("limit", query.limit, f"between 1 and {MAX_ROWS}")
 
 
+def check_expiry(before_ms: int, limit: int) -> None:
+    """Refuse a step of expiry that no journal takes."""
+    if not -_INT64 <= before_ms < _INT64:
+        raise InvalidInput("before_ms", before_ms, "a 64-bit number")
+    if not 1 <= limit <= MAX_ROWS:
+        raise InvalidInput("limit", limit, f"between 1 and {MAX_ROWS}")
+
+
 def check_row(row: IndexRow) -> None:
     """Refuse a row that a store cannot hold: text that is no UTF-8, numbers beyond 64 bits."""
     for name in ("id", "owner", "name", "state"):

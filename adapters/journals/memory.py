@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -32,7 +32,7 @@ from ...actors.ports import (
     Totals,
     UserId,
 )
-from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_page, check_query, check_row
+from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_expiry, check_page, check_query, check_row
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +52,11 @@ class _Record:
     @property
     def head(self) -> int:
         return len(self.events)
+
+    def hide(self) -> None:
+        """Leave a tombstone, which fences whoever owned it."""
+        self.deleted = True
+        self.epoch += 1
 
 
 class MemoryJournal:
@@ -158,6 +163,22 @@ class MemoryJournal:
             users=len({user for record in records for user in record.joined}),
         )
 
+    async def expire(
+        self, before_ms: int, *, limit: int, keep: Collection[SessionId] = ()
+    ) -> list[SessionId]:
+        check_expiry(before_ms, limit)
+        self._check_writable()
+        kept = frozenset(keep)
+        old = [
+            record
+            for record in self._matching(SessionQuery(state="ended"))
+            if record.row.updated_ms < before_ms and record.row.id not in kept
+        ]
+        expired = sorted(old, key=_recency)[:limit]
+        for record in expired:
+            record.hide()
+        return [record.row.id for record in expired]
+
     async def list(self, query: SessionQuery) -> SessionPage:
         check_query(query)
         self._check_readable()
@@ -176,6 +197,11 @@ class MemoryJournal:
                 self._joins += 1
                 record.joined[user] = self._joins
 
+    async def find(self, session: SessionId) -> IndexRow | None:
+        self._check_readable()
+        record = self._records.get(session)
+        return None if record is None or record.deleted else record.row
+
     async def genesis(self, session: SessionId) -> bytes:
         self._check_readable()
         return self._find(session).genesis
@@ -185,8 +211,7 @@ class MemoryJournal:
         record = self._find(session)
         if record.epoch != epoch:
             raise Fenced(session, epoch=epoch)
-        record.deleted = True
-        record.epoch += 1
+        record.hide()
 
     def _create(self, session: SessionId, new: NewSession) -> None:
         _check_size(session, len(new.genesis), MAX_BYTES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -27,10 +27,11 @@ from ...actors.ports import (
     Totals,
     UserId,
 )
-from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_page, check_query
-from .sqlite_jobs import Append, Create, Delete, Job, Release, Snapshot, Take
+from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_expiry, check_page, check_query
+from .sqlite_jobs import Append, Create, Delete, Expire, Job, Release, Snapshot, Take
 from .sqlite_queries import (
     count_all,
+    find_session,
     list_sessions,
     read_claim,
     read_genesis,
@@ -151,15 +152,27 @@ class SqliteJournal:
     async def totals(self) -> Totals:
         return await self._read(count_all)
 
+    async def expire(
+        self, before_ms: int, *, limit: int, keep: Collection[SessionId] = ()
+    ) -> list[SessionId]:
+        check_expiry(before_ms, limit)
+        expired: list[SessionId] = await self._write(
+            Expire("", 0, Reply(), before_ms, limit, tuple(keep), _now_ms())
+        )
+        return expired
+
     async def list(self, query: SessionQuery) -> SessionPage:
         check_query(query)
         return await self._read(partial(list_sessions, query=query))
+
+    async def find(self, session: SessionId) -> IndexRow | None:
+        return await self._read(partial(find_session, session=session))
 
     async def genesis(self, session: SessionId) -> bytes:
         return await self._read(partial(read_genesis, session=session))
 
     async def delete(self, session: SessionId, *, epoch: int) -> None:
-        await self._write(Delete(session, 0, Reply(), epoch, time.time_ns() // 1_000_000))
+        await self._write(Delete(session, 0, Reply(), epoch, _now_ms()))
 
     def _opener(self) -> Callable[[], Store]:
         loop = asyncio.get_running_loop()
@@ -188,3 +201,7 @@ class SqliteJournal:
         if self._store is None:
             raise JournalUnavailable(str(self.path), why="the journal is closed")
         return await self._store.readers.run(query)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

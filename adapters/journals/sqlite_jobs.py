@@ -191,7 +191,35 @@ class Delete(msgspec.Struct, frozen=True, gc=False):
         return Fenced(self.session, epoch=self.epoch)
 
 
-Job: TypeAlias = Append | Snapshot | Release | Create | Take | Delete
+class Expire(msgspec.Struct, frozen=True, gc=False):
+    """Of no one session: `session` is empty."""
+
+    session: SessionId
+    size: int
+    commit: Reply[list[SessionId]]
+    before_ms: int
+    limit: int
+    keep: tuple[SessionId, ...]
+    now_ms: int
+
+    def run(self, db: sqlite3.Connection) -> list[SessionId]:
+        # 'ended' is written out, so that the index of ended sessions is used.
+        (text,) = db.execute(
+            "SELECT json_group_array(id) FROM (SELECT id FROM sessions"
+            " WHERE deleted_ms IS NULL AND state = 'ended' AND updated_ms < ?"
+            " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY updated_ms, key LIMIT ?)",
+            (self.before_ms, msgspec.json.encode(self.keep).decode(), self.limit),
+        ).fetchone()
+        db.execute(
+            "UPDATE sessions SET deleted_ms = ?, epoch = epoch + 1"
+            " WHERE id IN (SELECT value FROM json_each(?))",
+            (self.now_ms, text),
+        )
+        expired: list[SessionId] = msgspec.json.decode(text)
+        return expired
+
+
+Job: TypeAlias = Append | Snapshot | Release | Create | Take | Delete | Expire
 
 
 def columns(row: IndexRow) -> tuple[Any, ...]:

@@ -86,6 +86,12 @@ def list_sessions(db: sqlite3.Connection, query: SessionQuery) -> SessionPage:
     return SessionPage(rows=rows[: query.limit], more=len(rows) > query.limit)
 
 
+def find_session(db: sqlite3.Connection, session: SessionId) -> IndexRow | None:
+    """One row of the index."""
+    rows = _rows(db, "sessions WHERE id = ? AND deleted_ms IS NULL", (session,))
+    return rows[0] if rows else None
+
+
 def sessions_joined_by(db: sqlite3.Connection, user: UserId) -> list[IndexRow]:
     """In the order of joining; ended and deleted sessions are left out."""
     rows = (

@@ -64,6 +64,12 @@ _TRIGGERS: Final = tuple(
     )
 )
 
+_ENDED: Final = (
+    "CREATE INDEX IF NOT EXISTS sessions_ended ON sessions(updated_ms, key)"
+    " WHERE deleted_ms IS NULL AND state = 'ended'"
+)
+"""What expiry looks through. A file that was made without it is given it when it is next opened."""
+
 WAL_BYTES: Final = 4 << 20
 """The write-ahead log is copied into the file when it is this large, and cut to it."""
 _CACHE_KIB: Final = 32 << 10
@@ -105,10 +111,13 @@ def connect_read_only(path: Path, *, busy_s: float) -> sqlite3.Connection:
     return db
 
 
-def prepare(db: sqlite3.Connection) -> None:
+def prepare(db: sqlite3.Connection, *, fresh: bool = True) -> None:
     """Make the tables in one transaction, so that a crash leaves all of them or none."""
+    if not fresh:
+        db.execute(_ENDED)
+        return
     db.execute("BEGIN IMMEDIATE")
-    for statement in (*filter(str.strip, _TABLES.split(";")), *_TRIGGERS):
+    for statement in (*filter(str.strip, _TABLES.split(";")), *_TRIGGERS, _ENDED):
         db.execute(statement)
     db.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT,))
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")

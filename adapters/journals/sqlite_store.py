@@ -78,8 +78,7 @@ def _open(
     with unavailable(path):
         copies = connect(path, durability=durability, busy_s=busy_s)
         closing.callback(copies.close)
-        if fresh:
-            prepare(copies)
+        prepare(copies, fresh=fresh)
         writes = connect(path, durability=durability, busy_s=busy_s)
     checkpointer = Checkpointer(path, copies)
     closing.callback(checkpointer.close)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...actors.errors import InvalidInput
+from ...actors.kernel.dispatcher import Dispatcher
 from ...actors.kernel.reply import Reply
 from ...actors.ports import SessionId
 from ...actors.session import values
@@ -40,6 +41,22 @@ class Handle:
 
     def _ask(self, message: object, to: Callable[[Any], Any] | None = None) -> Reply[Any]:
         return self._runtime.ask(self.id, message, to)
+
+
+def follow(
+    first: Reply[Any], dispatcher: Dispatcher, conclude: Callable[[Reply[Any]], T]
+) -> Reply[T]:
+    """A reply with what `conclude` makes of the first one once that is answered, or raises."""
+    second: Reply[T] = Reply(dispatcher)
+
+    def settle(done: Reply[Any]) -> None:
+        try:
+            second.set(conclude(done))
+        except Exception as error:
+            second.set_error(error)
+
+    first.on_done(settle)
+    return second
 
 
 def revision_of(value: Any, field: str) -> int:

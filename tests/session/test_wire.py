@@ -106,6 +106,16 @@ WIRE: list[tuple[Event, EventType, str, str, dict[str, Any]]] = [
         *("error", "", "crash", {"turn": 2, "status": "lost"}),
     ),
     (
+        happened.TranscriptCut(by="bob", why="undo", keep=2, removed=3),
+        *("action", "bob", "Action: undo_complete"),
+        {"removed": 3, "action_type": "undo_complete"},
+    ),
+    (
+        happened.TranscriptCut(by="bob", why="truncate", keep=2, removed=3),
+        *("action", "bob", "Action: truncate_complete"),
+        {"removed": 3, "action_type": "truncate_complete"},
+    ),
+    (
         happened.SessionEnded(by="", reason="no tools"),
         *("state_change", "", "Session ended", {"new_state": "ended", "reason": "no tools"}),
     ),
@@ -117,16 +127,6 @@ WIRE: list[tuple[Event, EventType, str, str, dict[str, Any]]] = [
     (
         happened.ResourcesFailed(reason="no tools"),
         *("error", "", "no tools", {"resources": True}),
-    ),
-    (
-        happened.TranscriptCut(by="bob", why="undo", keep=2, removed=3),
-        *("action", "bob", "Action: undo_complete"),
-        {"removed": 3, "action_type": "undo_complete"},
-    ),
-    (
-        happened.TranscriptCut(by="bob", why="truncate", keep=2, removed=3),
-        *("action", "bob", "Action: truncate_complete"),
-        {"removed": 3, "action_type": "truncate_complete"},
     ),
     (
         happened.DeliveryFailed(user="bob", reason="Boom"),

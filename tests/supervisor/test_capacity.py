@@ -31,6 +31,31 @@ def test_the_global_limit_is_reported_first() -> None:
     assert (one.full("ann"), one.full("bob"), one.full(None)) == ("per_user", None, None)
 
 
+def test_a06_an_ended_session_counts_for_all_and_for_its_owner_no_more() -> None:
+    book = ledger("a", "b", most=3, per_user=2)
+
+    book.disown("a")
+
+    assert (book.in_use, book.full("ann"), book.unowned()) == (2, None, {"a"})
+    book.reserve("c", "ann")
+    assert book.full("ann") == "global"
+    book.disown("a")
+    book.disown("nobody")
+    book.free("a")
+    assert (book.full("ann"), book.unowned()) == ("per_user", frozenset())
+
+
+def test_a06_the_exempt_user_counts_for_all_and_has_no_limit_of_its_own() -> None:
+    book = Ledger(max_sessions=3, max_sessions_per_user=1, exempt="root")
+    for session in ("a", "b", "c"):
+        book.reserve(session, "root")
+
+    assert book.owned_by("root") == {"a", "b", "c"}
+    assert (book.full("root"), book.full("ann")) == ("global", "global")
+    book.free("a")
+    assert book.full("root") is None
+
+
 @pytest.mark.parametrize("user", ["ann", "bob", None])
 def test_p14_no_more_is_reserved_than_the_limit(user: str | None) -> None:
     full = ledger("a", "b", most=2)
@@ -220,6 +245,11 @@ class Calls(RuleBasedStateMachine):
             self.slots[session] = to
 
     @rule(session=SESSIONS)
+    def disown(self, session: str) -> None:
+        self.book.disown(session)
+        self.owners.pop(session, None)
+
+    @rule(session=SESSIONS)
     def free(self, session: str) -> None:
         self.expect(session in self.slots, lambda: self.book.free(session))
         self.slots.pop(session, None)
@@ -231,6 +261,7 @@ class Calls(RuleBasedStateMachine):
         assert book.in_use == len(self.slots) <= self.most
         assert {session: book.slot(session) for session in self.slots} == self.slots
         assert book.passivating == list(self.slots.values()).count(Slot.PASSIVATING)
+        assert book.unowned() == self.slots.keys() - self.owners.keys()
         for user in ("ann", "bob", "cem"):
             assert book.owned_by(user) == self.owned(user)
             assert len(self.owned(user)) <= self.per_user

@@ -12,6 +12,7 @@ from greenroom.supervisor.config import Config
 COUNTS = ["max_sessions", "max_sessions_per_user", "mailbox_capacity", "live_events",
           "turn_attempts", "snapshot_bytes"]  # fmt: skip
 POSITIVE = ["idle_s", "live_age_s", "restart_window_s"]
+NUMBERS = [field for field in Config.__struct_fields__ if field != "dev_user"]
 NOT_NEGATIVE = ["restart_delay_s", "max_restart_delay_s", "stop_budget_s"]
 
 
@@ -80,7 +81,7 @@ def test_the_time_to_decide_has_a_date() -> None:
         assert "positive" in refused("approval_expires_s", approval_expires_s=value).limit
 
 
-@pytest.mark.parametrize("field", Config.__struct_fields__)
+@pytest.mark.parametrize("field", NUMBERS)
 def test_every_field_has_a_range(field: str) -> None:
     refused(field, **{field: -1})
 
@@ -103,13 +104,36 @@ def test_an_unknown_setting_is_named_beside_the_known_ones() -> None:
     assert "max_sessions, max_sessions_per_user" in refusal.value.limit
 
 
-@pytest.mark.parametrize("field", Config.__struct_fields__)
+@pytest.mark.parametrize("field", NUMBERS)
 @pytest.mark.parametrize("value", ["5", None, True, [5], {}, b"5"])
 def test_a_setting_of_another_type_is_refused_by_name(field: str, value: Any) -> None:
     with pytest.raises(ConfigError) as refusal:
         Config.of({field: value})
 
     assert refusal.value.field == field
+
+
+@pytest.mark.parametrize("value", ["", "a" * 129, "line\nbreak", "\ud800"])
+def test_a06_only_a_user_can_be_the_dev_user(value: str) -> None:
+    assert refused("dev_user", dev_user=value).limit == "a user id"
+
+
+@pytest.mark.parametrize("value", [5, True, ["ann"], b"ann"])
+def test_a06_a_dev_user_is_named_as_text(value: Any) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        Config.of({"dev_user": value})
+
+    assert refusal.value.field == "dev_user"
+    assert Config.of({"dev_user": "ann"}).dev_user == "ann"
+    assert Config.of({"dev_user": None}).dev_user is None
+    assert Config.from_env({"GREENROOM_DEV_USER": "5"}).dev_user == "5"
+
+
+def test_a21_ended_sessions_are_retained_for_a_time_or_for_ever() -> None:
+    assert Config().ended_retention_s == 7 * 24 * 3600.0
+    assert Config.of({"ended_retention_s": math.inf}).ended_retention_s == math.inf
+    for value in (0.0, -1.0, math.nan):
+        assert refused("ended_retention_s", ended_retention_s=value).limit == "greater than 0"
 
 
 @pytest.mark.parametrize("field", COUNTS)

@@ -12,9 +12,12 @@ from ..commands import (
     Act,
     AddMemory,
     Approve,
+    Close,
     Command,
     Compact,
+    Conclude,
     Decide,
+    Delete,
     Deny,
     End,
     Expire,
@@ -43,7 +46,7 @@ from ..commands import (
 )
 from ..events import Durable
 from ..state import State
-from . import approvals, history, rooms, shared, turns, upkeep, voice
+from . import approvals, ending, history, rooms, shared, turns, voice
 from .moment import Moment
 
 
@@ -111,7 +114,15 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
         case End():
             return rooms.end(state, command, moment)
         case LoseResources():
-            return upkeep.lose_resources(state, command, moment)
+            return turns.lose_resources(state, command, moment)
+        case Close():
+            return ending.close(state, command, moment)
+        case Conclude():
+            return ending.conclude(state, moment)
+        case Delete():
+            return ending.delete(state, command, moment)
+        case Recover() if state.closing is not None:
+            return ending.recover_closing(state, moment)
         case Recover():
             return turns.recover(state, command, moment)
         case _:

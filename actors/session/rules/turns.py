@@ -9,10 +9,12 @@ import msgspec
 
 from ...errors import AnswerNotExpected, InvalidInput, NotAllowed, TurnBusy, TurnQueueFull
 from ...ports import Policy, UserId
+from ..approvals import is_decided
 from ..commands import (
     FinishTurn,
     HandBack,
     Interrupt,
+    LoseResources,
     PlaceAnswer,
     Post,
     Record,
@@ -222,13 +224,28 @@ def recover(state: State, command: Recover, moment: Moment) -> tuple[Durable, ..
     return (*ended, *next_turn(state, moment))
 
 
+def lose_resources(state: State, command: LoseResources, moment: Moment) -> tuple[Durable, ...]:
+    """What cannot run now fails: the turns that wait, for the lane or with a decision to go on.
+
+    A session that has never worked ends (spec AX8).
+    """
+    reason = command.reason
+    if state.lifecycle == "ended":
+        return ()
+    if command.for_good:
+        return (*cancel_all(state, moment, reason=reason), SessionEnded(by="", reason=reason))
+    resumed = end_running(state, "failed", moment, reason=reason) if is_decided(state) else ()
+    failed = (TurnEnded(turn=turn.turn, status="failed", reason=reason) for turn in state.queued)
+    return (*resumed, *failed)
+
+
 def next_turn(state: State, moment: Moment, gone: Collection[int] = ()) -> tuple[Durable, ...]:
     """What follows the end of a turn: the start of the next one, or the end of the session.
 
     Queued turns that are `gone`, as they end with it, are passed over.
     """
     if state.closing is not None:
-        left = _cancel_waiting(state, "ended", "ended", gone)
+        left = cancel_waiting(state, "ended", "ended", gone)
         return (*left, SessionEnded(by=state.closing))
     return start_next(state, moment, gone)
 
@@ -270,12 +287,13 @@ def cancel_all(
     """The end of the running turn and of every queued one."""
     running = state.running is not None
     ended = end_running(state, "cancelled", moment, reason=reason, cause=cause) if running else ()
-    return (*ended, *_cancel_waiting(state, reason, cause))
+    return (*ended, *cancel_waiting(state, reason, cause))
 
 
-def _cancel_waiting(
+def cancel_waiting(
     state: State, reason: str, cause: Cause, gone: Collection[int] = ()
 ) -> tuple[Durable, ...]:
+    """The end of every queued turn but those that are `gone` already."""
     return tuple(
         TurnEnded(turn=turn.turn, status="cancelled", reason=reason, cause=cause)
         for turn in state.queued

@@ -1,0 +1,126 @@
+"""The ways in which a session's actor ends it: after a grace, or for good with its deletion."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ..errors import (
+    Fenced,
+    GreenroomError,
+    NotWritten,
+    OutcomeUnknown,
+    SessionClosed,
+    SessionNotFound,
+    text_of,
+)
+from ..kernel.mailbox import Mail
+from ..kernel.reply import Reply
+from .backstage import EndReason
+from .commands import Conclude
+from .events import SessionClosing
+from .messages import Departure, GraceOver
+
+if TYPE_CHECKING:
+    from .actor import SessionActor
+
+
+def begin_grace(actor: SessionActor, event: SessionClosing) -> None:
+    """Give the running turn of a closing session its time."""
+    if actor.state.closing is not None:
+        box = actor.actor_inbox
+        actor._stage.clock.call_later(event.grace_s, lambda: box.signal(GraceOver()))
+
+
+def end_grace(actor: SessionActor, _: Mail) -> None:
+    """End the session, if it has not ended by itself. One that leaves ends when it is back."""
+    if actor.state.closing is not None and not actor.leaving:
+        actor.run_command(Conclude(), None)
+
+
+def erase(actor: SessionActor, mail: Mail) -> None:
+    """End the session; when that is durable and published, have it hidden (spec A17, V32).
+
+    A crash in between leaves a session that has ended, and can be deleted again.
+    """
+    ended: Reply[object] = Reply()
+    ended.on_done(lambda _: _hide(actor, mail, ended.error))
+    actor.deleting = True
+    actor.run_command(mail.message.command, ended)
+
+
+def _hide(actor: SessionActor, mail: Mail, error: BaseException | None) -> None:
+    if error is not None:
+        actor.deleting = actor.erasure is not None
+        _tell(mail, error)
+    elif actor.erasure is not None:
+        actor.erasure.askers.append(mail)
+    else:
+        erasure = actor.erasure = Erasure(actor, mail)
+        actor.go(EndReason.DELETED, erasure.begin)
+
+
+class Erasure:
+    """The deletion of an ended session that takes no more commands, and who has asked for it."""
+
+    def __init__(self, actor: SessionActor, mail: Mail) -> None:
+        self.askers = [mail]
+        self._actor = actor
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Ask the journal; everything that was decided before is durable."""
+        self._task = asyncio.get_running_loop().create_task(self._hide())
+
+    def give_up(self, error: BaseException) -> None:
+        """The activation is gone, and nobody waits for the journal any more."""
+        while self.askers:
+            _tell(self.askers.pop(0), error)
+
+    async def _hide(self) -> None:
+        actor = self._actor
+        journal, session = actor._stage.journal, actor.state.id
+        try:
+            await journal.delete(session, epoch=actor.epoch)
+        except SessionNotFound:  # an earlier attempt of unknown outcome has turned out well
+            self._done()
+        except Exception as error:
+            self._failed(error)
+        else:
+            self._done()
+
+    def _done(self) -> None:
+        """Leave before answering: who asks again, or makes another session, comes after it."""
+        askers, self.askers = self.askers, []
+        self._depart(Departure.DELETED)
+        for mail in askers:
+            told = True if mail is askers[0] else SessionNotFound(self._actor.state.id)
+            _tell(mail, told)
+
+    def _failed(self, error: Exception) -> None:
+        """Start anew, as after any commit that failed, with a session that has ended."""
+        session = self._actor.state.id
+        told: GreenroomError
+        if isinstance(error, NotWritten):
+            told = error
+        elif isinstance(error, Fenced):
+            told = SessionClosed(session)
+        else:
+            told = OutcomeUnknown(session, why=text_of(error))
+        self.give_up(told)
+        how = Departure.FENCED if isinstance(error, Fenced) else Departure.CRASHED
+        self._depart(how, text_of(error))
+
+    def _depart(self, how: Departure, error: str = "") -> None:
+        if self._actor.leaving:
+            self._actor._depart(how, error)
+
+
+def _tell(mail: Mail, answer: object) -> None:
+    reply = mail.reply_to
+    if not isinstance(reply, Reply):
+        return
+    if isinstance(answer, BaseException):
+        reply.set_error(answer)
+    else:
+        reply.set(answer)

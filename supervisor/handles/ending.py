@@ -1,0 +1,45 @@
+"""The handle's part on the end of a session in order, and on its deletion."""
+
+from __future__ import annotations
+
+from ...actors.errors import InvalidInput
+from ...actors.kernel.reply import Reply
+from ...actors.ports import UserId
+from ...actors.session import values
+from ...actors.session.answers import Receipt
+from ...actors.session.commands import Close, Delete
+from ...actors.session.messages import Erase
+from .base import Handle
+
+GRACE_S = 5.0
+"""What a running turn has to finish in, unless it is given more or less (spec A16)."""
+
+
+class Ending(Handle):
+    """How a session is brought to its end."""
+
+    __slots__ = ()
+
+    def shutdown(self, user: UserId, grace_s: float = GRACE_S) -> Reply[Receipt]:
+        """Take no more messages, and end the session when its running turn has ended.
+
+        The reply comes at once: it is accepted, durably. Queued turns are cancelled, and so is the
+        running one (its cause is `ended`) when it takes longer than `grace_s` seconds; without one
+        the session ends now. A turn suspended for an approval is cancelled like a queued one. If a
+        crash comes in between, the session ends when it is next on stage. Shutting down twice, or
+        what has ended, changes nothing. Refused: NotHost.
+        """
+        if type(grace_s) not in (int, float) or not 0 <= grace_s < float("inf"):
+            raise InvalidInput("grace_s", grace_s, "finite and not negative")
+        return self._ask(Close(by=values.name(user, "user"), grace_s=float(grace_s)))
+
+    def delete(self, user: UserId) -> Reply[bool]:
+        """End the session and hide it for good, in the name of its host or its owner: True.
+
+        Its turns are cancelled with the cause `deleted`, and its readers see the end. The reply
+        comes when all of that is durable; then the session is gone from the stage and from every
+        listing, and its id stays used. Whoever still waits for it, or asks later, is told
+        SessionNotFound. If a crash comes in between, the session may be found ended, and be
+        deleted again. Refused: NotHost.
+        """
+        return self._ask(Erase(Delete(by=values.name(user, "user"))))
