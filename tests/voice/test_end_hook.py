@@ -55,7 +55,9 @@ def boom(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("boom")
-@pytest.mark.parametrize("path", ["passivated", "ended", "crashed", "parked", "fenced", "drained"])
+@pytest.mark.parametrize(
+    "path", ["passivated", "ended", "deleted", "crashed", "parked", "fenced", "drained"]
+)
 @pytest.mark.parametrize("with_resources", [True, False])
 def test_v33_the_hook_is_called_once_per_activation_whatever_ends_it(
     path: str, with_resources: bool
@@ -79,6 +81,8 @@ def test_v33_the_hook_is_called_once_per_activation_whatever_ends_it(
                 await clock.advance(61.0)
                 await session.info()
                 await clock.advance(61.0)
+            case "deleted":
+                assert await session.delete("ann")
             case "crashed" | "parked":
                 session.post("ann", "boom")
                 await settle()
@@ -269,6 +273,37 @@ def test_v35_what_a_turn_has_said_is_durable_before_the_hook_of_a_drain() -> Non
         assert report.passivated == ["s"]
         assert [texts(each.transcript) for each in hook.snapshots] == [["think", "thought"]]
         assert hook.reasons == ["drained"]
+
+    play(scene)
+
+
+def test_v32_a_deletion_calls_the_hook_before_the_session_is_gone() -> None:
+    async def scene() -> None:
+        journal, shop, asked = GatedJournal(), Workshop(), list[Any]()
+
+        async def hook(snapshot: Any, reason: EndReason) -> None:
+            shop.log.append(f"hook {reason}")
+            asked.append((snapshot.info.state, journal._records["s"].deleted))
+            try:
+                await runtime.session("s").info()
+            except greenroom.SessionNotFound as error:
+                asked.append(error.session)
+
+        runtime = greenroom.Runtime(echo, journal=journal, resources=shop, on_end=hook)
+        async with runtime:
+            session = await runtime.create(user="ann", id="s")
+            await (await session.send("ann", "hello")).result()
+
+            assert await session.delete("ann")
+            await settle()
+
+            assert shop.log == ["opened 1", "closed 1", "hook deleted"]
+            assert asked == [("ended", False), "s"]
+            assert journal._records["s"].deleted
+            assert runtime.resident == 0
+            assert await runtime.delete("s", "ann") is False
+            assert await runtime.delete("nobody", "ann") is False
+            assert runtime.stats.hooks_failed == 0
 
     play(scene)
 
