@@ -125,6 +125,28 @@ def test_v33_every_activation_has_its_own_hook_and_they_run_one_after_another() 
     play(scene)
 
 
+def test_v32_a_deletion_waits_for_the_hook_and_one_that_asks_its_own_session_is_answered() -> None:
+    async def scene() -> None:
+        asked: list[Any] = []
+
+        async def hook(_: Any, reason: EndReason) -> None:
+            asked.append((reason, runtime.stats.passivated, await runtime.owner_of("s")))
+            with pytest.raises(greenroom.SessionNotFound):
+                await session.info()
+
+        clock = ManualClock()
+        async with greenroom.Runtime(echo, clock=clock, on_end=hook) as runtime:
+            session = await runtime.create(user="ann", id="s")
+
+            assert await session.delete("ann")
+            await settle()
+
+            assert asked == [("deleted", 0, "ann")]
+            assert runtime.stats.hooks_failed == 0
+
+    play(scene)
+
+
 # --- the order -----------------------------------------------------------------------------------
 
 
