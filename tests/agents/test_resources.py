@@ -421,11 +421,44 @@ def boom(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_actor, "decide", crashing)
 
 
-PATHS = ["passivated", "recalled", "ended", "crashed", "parked", "fenced", "drained", "out of time"]
+PATHS = ["passivated", "recalled", "forced", "ended", "deleted", "crashed", "parked", "fenced"]
+STOPS = ["drained", "out of time"]
+
+
+async def leave(
+    path: str, session: greenroom.Session, shop: Workshop, journal: GatedJournal, clock: ManualClock
+) -> None:
+    """Have the session's activation leave on one of the paths."""
+    runtime: Any = session._runtime
+    match path:
+        case "passivated":
+            await clock.advance(61.0)
+            assert runtime.resident == 0
+        case "recalled":
+            shop.may_close.clear()
+            await clock.advance(60.1)
+            posted = session.post("ann", "wait for me")
+            await settle()
+            assert not posted.done
+            assert len(shop.openings) == 1  # those of two activations do not meet
+            shop.may_close.set()
+            await posted
+        case "forced":
+            assert await runtime.passivate("s", force=True)
+        case "ended":
+            await session.end("ann")
+        case "deleted":
+            assert await session.delete("ann")
+        case "crashed" | "parked":
+            session.post("ann", "boom")
+            await clock.advance(1.0)
+        case "fenced":
+            await journal.claim("s")
+            session.post("ann", "too late")
 
 
 @pytest.mark.usefixtures("boom")
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", PATHS + STOPS)
 @pytest.mark.parametrize("busy", [True, False], ids=["a turn runs", "idle"])
 def test_resources_are_closed_once_on_every_path(path: str, busy: bool) -> None:
     async def scene() -> None:
@@ -443,31 +476,11 @@ def test_resources_are_closed_once_on_every_path(path: str, busy: bool) -> None:
             if path in ("passivated", "recalled"):
                 script.cue("s", 1, None)
                 await settle()
-        match path:
-            case "passivated":
-                await clock.advance(61.0)
-                assert runtime.resident == 0
-            case "recalled":
-                shop.may_close.clear()
-                await clock.advance(60.1)
-                posted = session.post("ann", "wait for me")
-                await settle()
-                assert not posted.done
-                assert len(shop.openings) == 1  # those of two activations do not meet
-                shop.may_close.set()
-                await posted
-            case "ended":
-                await session.end("ann")
-            case "crashed" | "parked":
-                session.post("ann", "boom")
-                await clock.advance(1.0)
-            case "fenced":
-                await journal.claim("s")
-                session.post("ann", "too late")
-            case "drained" if not busy:
-                await runtime.stop()
+        await leave(path, session, shop, journal, clock)
+        if path == "drained" and not busy:
+            await runtime.stop()
         await settle()
-        if path not in ("drained", "out of time"):
+        if path in PATHS:
             assert shop.log[:2] == ["opened 1", "closed 1"]
         stopping = asyncio.get_running_loop().create_task(runtime.stop())
         if path == "drained" and busy:

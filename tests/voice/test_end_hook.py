@@ -56,7 +56,7 @@ def boom(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("boom")
 @pytest.mark.parametrize(
-    "path", ["passivated", "ended", "deleted", *("crashed", "parked", "fenced"), "drained"]
+    "path", ["passivated", "ended", "deleted", "crashed", "parked", "fenced", "drained"]
 )
 @pytest.mark.parametrize("with_resources", [True, False])
 def test_v33_the_hook_is_called_once_per_activation_whatever_ends_it(
@@ -151,7 +151,7 @@ def test_v32_a_deletion_waits_for_the_hook_and_one_that_asks_its_own_session_is_
 
 
 @pytest.mark.parametrize("path", ["ended", "drained", "out of time"])
-def test_v31_vx9_pipeline_then_resources_then_hook_and_only_then_it_is_gone(path: str) -> None:
+def test_v31_vx9_pipeline_watches_resources_hook_and_only_then_it_is_gone(path: str) -> None:
     """The source system neither cancelled the pipeline nor closed anything."""
 
     async def scene() -> None:
@@ -170,6 +170,13 @@ def test_v31_vx9_pipeline_then_resources_then_hook_and_only_then_it_is_gone(path
         runtime = greenroom.Runtime(slow_to_stop, resources=shop, on_end=hook, clock=clock)
         await runtime.start()
         session = await runtime.create(user="ann", id="s")
+
+        async def watch() -> None:
+            async for _ in session.watch_frames("ann"):
+                pass
+            shop.log.append("watch over")
+
+        watching = asyncio.get_running_loop().create_task(watch())
         await session.send("ann", "think")
         await settle()
         hook.may_go.clear()
@@ -187,23 +194,24 @@ def test_v31_vx9_pipeline_then_resources_then_hook_and_only_then_it_is_gone(path
             assert stopping is not None
             await clock.advance(20.0)
             await stopping
-            assert shop.log == ["opened 1", reason]  # both were given up on
+            assert shop.log == ["opened 1", "watch over", reason]  # the others were given up on
             may_stop.set()
             shop.may_close.set()
             await settle()
-            assert shop.log[2:] == ["closed 1"]
+            assert shop.log[3:] == ["closed 1"]
             return
         may_stop.set()
         await settle()
-        assert shop.log == ["opened 1", "stopped"]
+        assert shop.log == ["opened 1", "stopped", "watch over"]
         shop.may_close.set()
         await settle()
-        assert shop.log == ["opened 1", "stopped", "closed 1", reason]
+        assert shop.log == ["opened 1", "stopped", "watch over", "closed 1", reason]
         assert runtime.resident == 1
         assert stopping is None or not stopping.done()
         hook.may_go.set()
         await settle()
-        assert shop.log == ["opened 1", "stopped", "closed 1", reason, "hook done"]
+        assert shop.log[3:] == ["closed 1", reason, "hook done"]
+        await watching
         report = await (stopping or runtime.stop())
         assert runtime.resident == 0
         assert report.left == []
@@ -287,6 +295,37 @@ def test_v35_what_a_turn_has_said_is_durable_before_the_hook_of_a_drain() -> Non
         assert report.passivated == ["s"]
         assert [texts(each.transcript) for each in hook.snapshots] == [["think", "thought"]]
         assert hook.reasons == ["drained"]
+
+    play(scene)
+
+
+def test_v32_a_deletion_calls_the_hook_before_the_session_is_gone() -> None:
+    async def scene() -> None:
+        journal, shop, asked = GatedJournal(), Workshop(), list[Any]()
+
+        async def hook(snapshot: Any, reason: EndReason) -> None:
+            shop.log.append(f"hook {reason}")
+            asked.append((snapshot.info.state, journal._records["s"].deleted))
+            try:
+                await runtime.session("s").info()
+            except greenroom.SessionNotFound as error:
+                asked.append(error.session)
+
+        runtime = greenroom.Runtime(echo, journal=journal, resources=shop, on_end=hook)
+        async with runtime:
+            session = await runtime.create(user="ann", id="s")
+            await (await session.send("ann", "hello")).result()
+
+            assert await session.delete("ann")
+            await settle()
+
+            assert shop.log == ["opened 1", "closed 1", "hook deleted"]
+            assert asked == [("ended", False), "s"]
+            assert journal._records["s"].deleted
+            assert runtime.resident == 0
+            assert await runtime.delete("s", "ann") is False
+            assert await runtime.delete("nobody", "ann") is False
+            assert runtime.stats.hooks_failed == 0
 
     play(scene)
 
