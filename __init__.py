@@ -80,9 +80,11 @@ from .actors.session.frames import Frame, FrameReceipt, VisualSettings
 from .actors.session.items import Gap, Published
 from .actors.session.operations import (
     CallApproval,
+    Compact,
     ExecApproval,
     Interrupt,
     Shutdown,
+    Undo,
     UserInput,
 )
 from .actors.session.pipeline import Turn
@@ -117,6 +119,7 @@ __all__ = [
     "CallApproval",
     "CancelReceipt",
     "CapacityError",
+    "Compact",
     "Config",
     "ConfigError",
     "Conflict",
@@ -203,6 +206,7 @@ __all__ = [
     "TurnOverLimit",
     "TurnQueueFull",
     "TurnResult",
+    "Undo",
     "UserInput",
     "VersionConflict",
     "VisualSettings",
