@@ -73,6 +73,8 @@ def test_a02_operations_have_the_names_that_clients_know() -> None:
         (greenroom.Undo(), {"type": "undo"}),
         (greenroom.Compact(), {"type": "compact"}),
         (greenroom.Interrupt(), {"type": "interrupt"}),
+        (greenroom.Undo(), {"type": "undo"}),
+        (greenroom.Compact(), {"type": "compact"}),
         (greenroom.Shutdown(), {"type": "shutdown"}),
     ]:
         assert msgspec.to_builtins(operation) == wire
@@ -89,6 +91,9 @@ def test_a02_each_operation_is_answered_as_its_command_is() -> None:
             assert (said.answer.id, said.answer.ahead) == (1, 0)
             stopped = await session.submit("ann", greenroom.Interrupt())
             assert (stopped.answer.verdict, stopped.answer.turn) == ("won", 1)
+            await refused(session.submit("ann", greenroom.Compact()), greenroom.NoCompactor)
+            undone = await session.submit("ann", greenroom.Undo())
+            assert undone.answer.removed == 1
             await session.submit("ann", greenroom.Shutdown())
             assert (await session.info()).state == "ended"
 

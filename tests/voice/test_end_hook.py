@@ -55,7 +55,9 @@ def boom(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("boom")
-@pytest.mark.parametrize("path", ["passivated", "ended", "crashed", "parked", "fenced", "drained"])
+@pytest.mark.parametrize(
+    "path", ["passivated", "ended", "deleted", *("crashed", "parked", "fenced"), "drained"]
+)
 @pytest.mark.parametrize("with_resources", [True, False])
 def test_v33_the_hook_is_called_once_per_activation_whatever_ends_it(
     path: str, with_resources: bool
@@ -79,6 +81,8 @@ def test_v33_the_hook_is_called_once_per_activation_whatever_ends_it(
                 await clock.advance(61.0)
                 await session.info()
                 await clock.advance(61.0)
+            case "deleted":
+                assert await session.delete("ann")
             case "crashed" | "parked":
                 session.post("ann", "boom")
                 await settle()
@@ -117,6 +121,28 @@ def test_v33_every_activation_has_its_own_hook_and_they_run_one_after_another() 
 
             assert hook.log == ["hook passivated", "hook done"] * 2
             assert [texts(each.transcript) for each in hook.snapshots] == [[], ["one"]]
+
+    play(scene)
+
+
+def test_v32_a_deletion_waits_for_the_hook_and_one_that_asks_its_own_session_is_answered() -> None:
+    async def scene() -> None:
+        asked: list[Any] = []
+
+        async def hook(_: Any, reason: EndReason) -> None:
+            asked.append((reason, runtime.stats.passivated, await runtime.owner_of("s")))
+            with pytest.raises(greenroom.SessionNotFound):
+                await session.info()
+
+        clock = ManualClock()
+        async with greenroom.Runtime(echo, clock=clock, on_end=hook) as runtime:
+            session = await runtime.create(user="ann", id="s")
+
+            assert await session.delete("ann")
+            await settle()
+
+            assert asked == [("deleted", 0, "ann")]
+            assert runtime.stats.hooks_failed == 0
 
     play(scene)
 
