@@ -73,8 +73,6 @@ def test_a02_operations_have_the_names_that_clients_know() -> None:
         (greenroom.Undo(), {"type": "undo"}),
         (greenroom.Compact(), {"type": "compact"}),
         (greenroom.Interrupt(), {"type": "interrupt"}),
-        (greenroom.Undo(), {"type": "undo"}),
-        (greenroom.Compact(), {"type": "compact"}),
         (greenroom.Shutdown(), {"type": "shutdown"}),
     ]:
         assert msgspec.to_builtins(operation) == wire
