@@ -316,7 +316,7 @@ class SessionActor(Upkeep, Leaving):
         self._live.finish()
         self._stage.tokens.pop(self.state.id, None)
         if self._wings is not None:
-            self.clear(EndReason.DELETED if self.deleting else EndReason.ENDED)
+            self.clear(EndReason.ENDED)
         else:
             self.close_watches()
         self._stage.supervisor.signal(Ended(self.state.id))

@@ -45,18 +45,17 @@ def erase(actor: SessionActor, mail: Mail) -> None:
     """
     ended: Reply[object] = Reply()
     ended.on_done(lambda _: _hide(actor, mail, ended.error))
-    actor.deleting = True
     actor.run_command(mail.message.command, ended)
 
 
 def _hide(actor: SessionActor, mail: Mail, error: BaseException | None) -> None:
     if error is not None:
-        actor.deleting = actor.erasure is not None
         _tell(mail, error)
     elif actor.erasure is not None:
         actor.erasure.askers.append(mail)
     else:
         erasure = actor.erasure = Erasure(actor, mail)
+        actor.clear(EndReason.DELETED)  # before its end takes effect: the hook is called once
         actor.go(EndReason.DELETED, erasure.begin)
 
 

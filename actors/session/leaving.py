@@ -94,7 +94,6 @@ class Leaving(Actor):
     # Of the class: a session that never needs them has none of its own.
     _expiry: Expiry | None = None
     erasure: Erasure | None = None
-    deleting: bool = False
 
     @property
     def idle(self) -> bool:

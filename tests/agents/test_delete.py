@@ -109,6 +109,34 @@ def test_a17_ax12_only_the_host_or_the_owner_deletes() -> None:
     play(scene)
 
 
+def test_a17_the_end_hook_is_told_of_a_deletion_once_and_before_the_answer() -> None:
+    async def scene() -> None:
+        told = list[tuple[str, str]]()
+
+        async def hook(final: Any, reason: str) -> None:
+            told.append((final.info.state, str(reason)))
+
+        journal = GatedJournal()
+        async with greenroom.Runtime(Script(), journal=journal, on_end=hook) as runtime:
+            session = await runtime.create(user="ann", id="s")
+            await session.send("ann", "think")
+
+            assert await session.delete("ann")
+            assert told == [("ended", "deleted")]
+
+            other = await runtime.create(user="ann", id="t")
+            journal.holding = True
+            ended, stranger = other.end("ann"), other.delete("eve")
+            await settle()
+            journal.let()
+            await refused(stranger, greenroom.NotHost)
+            await ended
+            await settle()
+            assert told[1:] == [("ended", "ended")]
+
+    play(scene)
+
+
 def test_a17_an_ended_session_is_deleted_without_another_event() -> None:
     async def scene() -> None:
         journal = GatedJournal()

@@ -70,9 +70,9 @@ def test_a02_operations_have_the_names_that_clients_know() -> None:
                 "approvals": [{"tool_call_id": "1.1", "approved": True}],
             },
         ),
-        (greenroom.Interrupt(), {"type": "interrupt"}),
         (greenroom.Undo(), {"type": "undo"}),
         (greenroom.Compact(), {"type": "compact"}),
+        (greenroom.Interrupt(), {"type": "interrupt"}),
         (greenroom.Shutdown(), {"type": "shutdown"}),
     ]:
         assert msgspec.to_builtins(operation) == wire
@@ -94,6 +94,27 @@ def test_a02_each_operation_is_answered_as_its_command_is() -> None:
             assert undone.answer.removed == 1
             await session.submit("ann", greenroom.Shutdown())
             assert (await session.info()).state == "ended"
+
+    play(scene)
+
+
+def test_a02_undo_and_compact_change_the_transcript_as_their_methods_do() -> None:
+    async def summarise(turn: greenroom.Turn) -> AsyncIterator[str]:
+        yield f"{len(turn.history)} lines"
+
+    async def scene() -> None:
+        async with greenroom.Runtime(Script(), compactor=summarise) as runtime:
+            session = await runtime.create(user="ann", id="s")
+            for text in ("one", "two", "three", "four"):
+                await session.post("ann", text)
+
+            undone = await session.submit("ann", greenroom.Undo())
+            compacted = await session.submit("ann", greenroom.Compact())
+            assert (await compacted.answer.result()).status == "completed"
+
+            assert undone.answer.removed == 1
+            said = [line.text for line in await session.transcript("ann")]  # type: ignore[union-attr]
+            assert said == ["1 lines", "two", "three"]
 
     play(scene)
 
