@@ -14,8 +14,11 @@ TESTS = Path(__file__).parent
 ROWS = {
     "rooms": [f"R{n:02}" for n in range(1, 38)] + [f"RX{n}" for n in range(1, 27)],
     "replay": [f"L{n:02}" for n in range(1, 20)] + [f"LX{n}" for n in range(1, 15)],
+    "voice": [f"V{n:02}" for n in range(1, 36)] + [f"VX{n}" for n in range(1, 20)],
+    "agents": [f"A{n:02}" for n in range(1, 24)] + [f"AX{n}" for n in range(1, 20)],
 }
-"""Rooms: behaviours R01 to R37, known failures RX1 to RX26. Live replay: L01-L19, LX1-LX14."""
+"""Behaviours and, with an X, known failures: of rooms, of live replay, of pipelines with voice and
+visual input, of agent sessions."""
 
 
 def table(section: str) -> dict[str, list[str]]:

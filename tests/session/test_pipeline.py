@@ -207,6 +207,7 @@ def test_a_plain_function_runs_in_a_thread_that_the_process_need_not_wait_for() 
 
 
 def test_a_function_that_blocks_stops_nobody_else_and_can_be_given_up() -> None:
+    """A thread cannot be stopped: it is waited for, until it is given up on with a second word."""
     gate, begun = threading.Event(), threading.Event()
 
     def pipeline(_: Turn) -> str:
@@ -220,6 +221,9 @@ def test_a_function_that_blocks_stops_nobody_else_and_can_be_given_up() -> None:
         while not begun.is_set():
             await asyncio.sleep(0)
 
+        task.cancel()
+        await settle()
+        assert not task.done()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

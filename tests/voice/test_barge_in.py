@@ -170,6 +170,7 @@ def test_an_interrupted_answer_is_cut_where_its_readers_have_come_to(cut: bool, 
             assert isinstance(first, Message)
             assert (first.text, first.delivered) == ("hello world", 8)
             assert texts(script.turns[1].history) == ["first", seen]
+            await session.end("ann")
 
     play(scene)
 
