@@ -26,12 +26,11 @@ from .commands import Command, Compact, Expire, Greet, Send, Suspend
 from .compaction import require_compactor
 from .desk import QUESTIONS, Desk
 from .ending import begin_grace, end_grace, erase
+from .entry import Done, Entry, encode_entry
 from .events import (
     ApprovalDecided,
     ApprovalRequested,
-    Done,
     Durable,
-    Entry,
     Ephemeral,
     Event,
     Joined,
@@ -44,7 +43,6 @@ from .events import (
     TurnQueued,
     TurnStarted,
     TurnSteered,
-    encode_entry,
 )
 from .expiry import Expiry
 from .fold import apply, remember, save

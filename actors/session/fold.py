@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ..errors import SessionDamaged
 from ..ports import Claim, SessionId, UserId
 from . import retention
+from .entry import Done, decode_entry
 from .events import (
     Acknowledged,
     ActionTaken,
@@ -19,7 +20,6 @@ from .events import (
     Compacted,
     ContextUpdated,
     DialogSet,
-    Done,
     Durable,
     HostChanged,
     JoinDenied,
@@ -42,7 +42,6 @@ from .events import (
     TurnRolledBack,
     TurnStarted,
     TurnSteered,
-    decode_entry,
 )
 from .shared import merged
 from .state import (

@@ -15,8 +15,9 @@ from theatre import ManualClock, play, settle
 
 from greenroom.actors.errors import InvalidInput
 from greenroom.actors.session.commands import Send
-from greenroom.actors.session.events import Entry, ToolCalled, ToolReturned, decode_entry
-from greenroom.actors.session.events import encode_entry as encoded
+from greenroom.actors.session.entry import Entry, decode_entry
+from greenroom.actors.session.entry import encode_entry as encoded
+from greenroom.actors.session.events import ToolCalled, ToolReturned
 from greenroom.actors.session.outputs import check_output
 from greenroom.actors.session.pipeline import Turn, as_stream
 from greenroom.actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
