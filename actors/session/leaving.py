@@ -18,11 +18,11 @@ from ..errors import (
 )
 from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
-from .answers import SessionSnapshot, snapshot
 from .approvals import is_decided, undecided
 from .backstage import EndReason
 from .commands import HandBack
 from .ending import Erasure
+from .info import SessionSnapshot, snapshot
 from .messages import Committed, Departed, Departure, Mode, Stayed
 from .outbox import Held
 from .part import Part, Phase
