@@ -42,6 +42,7 @@ from ..actors.session.secret import Secret
 from ..actors.session.settings import Settings
 from ..actors.session.stage import Stage, Stats
 from ..actors.session.state import Genesis, State, encode_genesis
+from ..actors.session.watchdog import Watchdog
 from .config import Config
 from .directory import Directory
 from .forks import Forks
@@ -283,7 +284,7 @@ class Runtime(Registry):
             stream=self._stream,
             compactor=self._compactor,
             stats=self.stats,
-            limits=config.turn_limits,
+            watchdog=Watchdog(self._clock, config.turn_limits),
             turn_attempts=config.turn_attempts,
             approval_expires_s=config.approval_expires_s,
             snapshot_bytes=config.snapshot_bytes,
@@ -334,6 +335,7 @@ class Runtime(Registry):
         self._phase, self._report = "stopped", report
         self._mailbox.close(lambda _: RuntimeClosed(self._phase))
         self._logs.close(RuntimeClosed(self._phase))
+        self._stage.watchdog.close()
         self._forks.close(RuntimeClosed(self._phase))
         await self.journal.close()
         if report.handed_back or report.left:

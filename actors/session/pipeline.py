@@ -28,8 +28,7 @@ class Turn:
 
     `id` counts a session's turns from 1; `attempt` is greater than 1 when an earlier attempt was
     lost in a crash. `input` is the message to answer, `user` its author; of several that were
-    merged, or came in while an earlier attempt ran, `inputs` are the single ones. `context` is a
-    copy of the session's shared context.
+    merged, or came in while an earlier attempt ran, `inputs` are the single ones.
 
     `kind` is `answer`, or `greeting` or `compaction`: then `input` is what was asked for, and it
     is in nobody's transcript. What a compaction is to summarise is its `history`. `answer_key` is
@@ -56,7 +55,7 @@ class Turn:
         self.kind: TurnKind = running.kind
         self.user: UserId = running.user
         self.answer_key: str = running.answer_key
-        self.context: dict[str, Any] = copied(state.context)
+        self._context = state.context  # whatever changes it makes a new one
         self.resources: Any = resources
         # While this turn runs nothing is put before its input, and whatever rewrites a history
         # makes a new list: up to there, this one is frozen and need not be copied.
@@ -81,6 +80,11 @@ class Turn:
 
     def __repr__(self) -> str:
         return f"<Turn {self.id} of session {self.session_id}>"
+
+    @cached_property
+    def context(self) -> dict[str, Any]:
+        """A copy of the session's shared context, as it was when the turn began."""
+        return copied(self._context)  # type: ignore[no-any-return]
 
     @cached_property
     def dialog(self) -> tuple[Exchange, ...]:
