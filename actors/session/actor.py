@@ -238,7 +238,7 @@ class SessionActor(Running, Leaving):
 
     def _moment(self) -> Moment:
         now_ms, lane = self._stage.clock.now_ms(), self._lane
-        if lane is None:
+        if lane is None or lane.run is None:
             return Moment(now_ms, (), self._holds_turns)
         return Moment(now_ms, lane.said, self._holds_turns, lane.delivered)
 
