@@ -18,7 +18,7 @@ from ...actors.ports import SessionId
 from .sqlite_jobs import Append, columns
 
 _ROWS: Final = 1024
-"""Rows of one statement at most: 14 parameters each, of the 32,766 that SQLite takes."""
+"""Rows of one statement at most: 18 parameters each, of the 32,766 that SQLite takes."""
 
 _Values: TypeAlias = list[tuple[Any, ...]]
 
@@ -88,8 +88,9 @@ def _update(rows: int) -> str:
         "UPDATE sessions SET head = column1, end_epoch = NULL, end_position = NULL,"
         " owner = column2, name = column3, state = column4, created_ms = column5,"
         " updated_ms = column6, participants = column7, messages = column8, turns = column9,"
-        " events = column10, members = coalesce(column11, members)"
-        f" FROM ({_values(rows, 14)}) WHERE id = column12 AND epoch = column13 AND head = column14"
+        " events = column10, members = coalesce(column11, members),"
+        " title = column12, language = column13, interactions = column14, feedback = column15"
+        f" FROM ({_values(rows, 18)}) WHERE id = column16 AND epoch = column17 AND head = column18"
     )
 
 

@@ -52,7 +52,8 @@ class Append(msgspec.Struct, frozen=True, gc=False):
         changed = db.execute(
             "UPDATE sessions SET head = ?, end_epoch = NULL, end_position = NULL, owner = ?,"
             " name = ?, state = ?, created_ms = ?, updated_ms = ?, participants = ?,"
-            " messages = ?, turns = ?, events = ?, members = coalesce(?, members)"
+            " messages = ?, turns = ?, events = ?, members = coalesce(?, members),"
+            " title = ?, language = ?, interactions = ?, feedback = ?"
             " WHERE id = ? AND epoch = ? AND head = ?",
             (self.last, *columns(row), self.session, self.epoch, self.after),
         ).rowcount
@@ -130,8 +131,9 @@ class Create(msgspec.Struct, frozen=True, gc=False):
         check_row(self.new.row)
         changed = db.execute(
             "INSERT INTO sessions(id, epoch, head, owner, name, state, created_ms, updated_ms,"
-            " participants, messages, turns, events, members)"
-            " VALUES (?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " participants, messages, turns, events, members,"
+            " title, language, interactions, feedback)"
+            " VALUES (?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT(id) DO NOTHING",
             (self.session, *columns(self.new.row)),
         ).rowcount
@@ -235,6 +237,10 @@ def columns(row: IndexRow) -> tuple[Any, ...]:
         row.turns,
         row.events,
         None if row.members is None else msgspec.json.encode(row.members).decode(),
+        row.title,
+        row.language,
+        row.interactions,
+        row.feedback,
     )
 
 

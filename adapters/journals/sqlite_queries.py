@@ -105,9 +105,10 @@ def count_all(db: sqlite3.Connection) -> Totals:
     counted = db.execute(
         "SELECT count(*), coalesce(sum(state = 'active'), 0), coalesce(sum(events), 0),"
         " (SELECT count(DISTINCT user) FROM members JOIN sessions ON session = key"
-        "  WHERE deleted_ms IS NULL) FROM sessions WHERE deleted_ms IS NULL"
+        "  WHERE deleted_ms IS NULL), coalesce(sum(interactions), 0), coalesce(sum(feedback), 0)"
+        " FROM sessions WHERE deleted_ms IS NULL"
     ).fetchone()
-    return Totals(sessions=counted[0], active=counted[1], events=counted[2], users=counted[3])
+    return Totals(**dict(zip(Totals.__struct_fields__, counted, strict=True)))
 
 
 def _rows(db: sqlite3.Connection, source: str, values: tuple[Any, ...]) -> list[IndexRow]:

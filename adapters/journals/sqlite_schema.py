@@ -10,8 +10,14 @@ from typing import Final, Literal, TypeAlias
 
 from ...actors.errors import JournalFormat, JournalUnavailable
 
-FORMAT: Final = "1"
-"""What `meta` says of a file written by this version. Any other one is refused, untouched."""
+FORMAT: Final = "2"
+"""What `meta` says of a file written by this version. A newer one is refused, untouched."""
+
+OLDER: Final = ("1",)
+"""Formats that are brought to this one, in one transaction, when the file is opened to be written.
+
+In format 1 the index of sessions knows nothing of their records, and there are no such events.
+"""
 
 APPLICATION_ID: Final = 0x6772_6E6D
 """Lets `file` and SQLite's own tools tell a journal from another database."""
@@ -35,7 +41,9 @@ CREATE TABLE sessions(
     owner TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,
     created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
     participants INTEGER NOT NULL, messages INTEGER NOT NULL, turns INTEGER NOT NULL,
-    events INTEGER NOT NULL, members TEXT
+    events INTEGER NOT NULL, members TEXT,
+    title TEXT NOT NULL, language TEXT NOT NULL,
+    interactions INTEGER NOT NULL, feedback INTEGER NOT NULL
 );
 CREATE TABLE members(
     joined INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, session INTEGER NOT NULL,
@@ -63,6 +71,20 @@ _TRIGGERS: Final = tuple(
         ("changed", "AFTER UPDATE OF members ON sessions WHEN NEW.members <> OLD.members"),
     )
 )
+
+_ADDED: Final = {
+    "title": "TEXT NOT NULL DEFAULT ''",
+    "language": "TEXT NOT NULL DEFAULT 'en'",
+    "interactions": "INTEGER NOT NULL DEFAULT 0",
+    "feedback": "INTEGER NOT NULL DEFAULT 0",
+}
+"""What format 2 has in the index. No row is rewritten: each gets its values with its next event."""
+
+_AS_IF_ADDED: Final = (
+    "CREATE TEMP VIEW sessions AS SELECT *,"
+    " '' AS title, 'en' AS language, 0 AS interactions, 0 AS feedback FROM main.sessions"
+)
+"""Shows a file of format 1 to a connection that may not write to it. It stands before the table."""
 
 _ENDED: Final = (
     "CREATE INDEX IF NOT EXISTS sessions_ended ON sessions(updated_ms, key)"
@@ -105,22 +127,34 @@ def _configure(db: sqlite3.Connection, durability: Durability) -> None:
 
 
 def connect_read_only(path: Path, *, busy_s: float) -> sqlite3.Connection:
-    """A connection that cannot write, also while another process does."""
+    """A connection that cannot write, also while another process does. It reads older formats."""
     db = _connect(f"{path.as_uri()}?mode=ro", busy_s)
+    try:
+        if _format(db) in OLDER:
+            db.execute(_AS_IF_ADDED)
+    except BaseException:
+        db.close()
+        raise
     db.execute("PRAGMA query_only = ON")
     return db
 
 
 def prepare(db: sqlite3.Connection, *, fresh: bool = True) -> None:
-    """Make the tables in one transaction, so that a crash leaves all of them or none."""
-    if not fresh:
-        db.execute(_ENDED)
-        return
+    """Make the tables in one transaction, so that a crash leaves all of them or none.
+
+    A file that is there already is brought to this format, in the same way.
+    """
     db.execute("BEGIN IMMEDIATE")
-    for statement in (*filter(str.strip, _TABLES.split(";")), *_TRIGGERS, _ENDED):
-        db.execute(statement)
-    db.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT,))
-    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    if fresh:
+        for statement in (*filter(str.strip, _TABLES.split(";")), *_TRIGGERS):
+            db.execute(statement)
+        db.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT,))
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    elif _format(db) in OLDER:
+        for column, kind in _ADDED.items():
+            db.execute(f"ALTER TABLE sessions ADD COLUMN {column} {kind}")
+        db.execute("UPDATE meta SET value = ? WHERE key = 'format'", (FORMAT,))
+    db.execute(_ENDED)
     db.execute("COMMIT")
 
 
@@ -130,7 +164,7 @@ def holds_journal(path: Path, *, busy_s: float) -> bool:
     Looks without writing.
 
     Raises:
-        JournalFormat: it is a journal of another version.
+        JournalFormat: it is a journal of a newer version.
         JournalUnavailable: it is something else, or cannot be read.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
@@ -163,7 +197,14 @@ def _is_journal(path: Path, db: sqlite3.Connection) -> bool:
     if (application := db.execute("PRAGMA application_id").fetchone()[0]) != APPLICATION_ID:
         why = f"it is a database of another application ({application:#x})"
         raise JournalUnavailable(str(path), why=why)
-    row = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-    if row != (FORMAT,):
-        raise JournalFormat(str(path), found=row[0] if row else "unknown", readable=FORMAT)
+    if (found := _format(db)) not in (FORMAT, *OLDER):
+        raise JournalFormat(str(path), found=found or "unknown", readable=FORMAT)
     return True
+
+
+def _format(db: sqlite3.Connection) -> str | None:
+    """What the file says of itself; None if it says nothing."""
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+        return None
+    row = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+    return row[0] if row else None
