@@ -21,13 +21,21 @@ class Obtaining:
 
     Looking and making are two steps, but no two callers can make a session of one id: who comes
     second is refused, and looks again. The session that he finds is there, or comes by the message
-    that he waits with (spec S13, SX13).
+    that he waits with (spec S13, SX13). It is given to `user` if he owns it or takes part in it,
+    or if he has access `everywhere`.
     """
 
     def __init__(
-        self, session: SessionId, user: UserId, *, look: Look, make: Make, reply: Reply[Any]
+        self,
+        session: SessionId,
+        user: UserId,
+        *,
+        everywhere: bool,
+        look: Look,
+        make: Make,
+        reply: Reply[Any],
     ) -> None:
-        self._session, self._user = session, user
+        self._session, self._user, self._everywhere = session, user, everywhere
         self._look, self._make, self._reply = look, make, reply
 
     def begin(self) -> None:
@@ -60,7 +68,7 @@ class Obtaining:
             self._reply.set_error(done.error)
             return
         info = done.result()
-        if self._user == info.owner or self._user in info.participants:
+        if self._everywhere or self._user == info.owner or self._user in info.participants:
             self._reply.set(self._session)
         else:
             self._reply.set_error(NotMember(self._session, self._user))
