@@ -28,6 +28,13 @@ from .sqlite_jobs import Taken
 _CHUNK: Final = 1000
 """Events joined into one row at most."""
 
+_PARTIAL: Final = {
+    "ended": "state = 'ended'",
+    "created": "state IN ('created', 'paused')",
+    "paused": "state IN ('created', 'paused')",
+}
+"""What tells SQLite, in the words of the index, that an index of sessions in some state will do."""
+
 _ROWS: Final = msgspec.json.Decoder(list[IndexRow])
 
 
@@ -78,6 +85,8 @@ def list_sessions(db: sqlite3.Connection, query: SessionQuery) -> SessionPage:
         if wanted is not None:
             where.append(f"{column} = ?")
             values.append(wanted)
+    if query.owner is None and query.state in _PARTIAL:
+        where.append(_PARTIAL[query.state])
     if query.after is not None:
         where.append("(updated_ms, key) < (?, (SELECT key FROM sessions WHERE id = ?))")
         values += (query.after.updated_ms, query.after.id)

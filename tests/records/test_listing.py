@@ -162,7 +162,12 @@ def plan_of(path: Path, query: SessionQuery) -> str:
         ({}, "sessions_recent"),
         ({"owner": "ann"}, "sessions_owned"),
         ({"state": "active"}, "sessions_recent"),
+        ({"state": "ended"}, "sessions_ended"),
+        ({"state": "created"}, "sessions_resting"),
+        ({"state": "paused"}, "sessions_resting"),
+        ({"owner": "ann", "state": "active"}, "sessions_owned"),
         ({"owner": "ann", "state": "ended"}, "sessions_owned"),
+        ({"owner": "ann", "state": "paused"}, "sessions_owned"),
     ],
     ids=str,
 )
