@@ -266,9 +266,10 @@ class TurnRun:
             return
         limits, now = self._limits, self._clock.monotonic()
         waits = self._room is not None and not self._room.done()  # then it is not the silent one
-        if now - self._began_s >= limits.wall_s:
+        # Compared as `_watch` has added it: rounded otherwise, it might never be due, and look on.
+        if now >= self._began_s + limits.wall_s:
             self._time_out(TurnOverLimit("seconds", limits.wall_s))
-        elif now - self._heard_s >= limits.silence_s and not waits:
+        elif now >= self._heard_s + limits.silence_s and not waits:
             self._time_out(TurnOverLimit("seconds of silence", limits.silence_s))
         else:
             if waits:
