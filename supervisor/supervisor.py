@@ -254,8 +254,9 @@ class SupervisorActor(Actor):
 
     def _not_opened(self, mail: Mail) -> None:
         session, error = mail.message.session, mail.message.error
-        self._alarms.cancel(session)
-        self._questions.refuse(session, error)
+        if not isinstance(error, SessionExists):  # or what is there already stays as it was
+            self._alarms.cancel(session)
+            self._questions.refuse(session, error)
         if not isinstance(error, Refused):
             log.error("session_not_opened", session=session, error=text_of(error))
         self._close_place(session, error)
