@@ -21,6 +21,7 @@ from ..errors import (
 from ..kernel.actor import Actor
 from ..kernel.mailbox import Mail, Mailbox, Owner
 from ..kernel.reply import Reply
+from ..ports import Timer
 from .answers import SessionSnapshot, snapshot
 from .approvals import undecided
 from .backstage import EndReason
@@ -94,6 +95,7 @@ class Leaving(Actor):
     # Of the class: a session that never needs them has none of its own.
     _expiry: Expiry | None = None
     erasure: Erasure | None = None
+    grace: Timer | None = None
 
     @property
     def idle(self) -> bool:
@@ -256,6 +258,8 @@ class Leaving(Actor):
         self.phase = Phase.GONE
         if self._expiry is not None:
             self._expiry.stop()
+        if self.grace is not None:
+            self.grace.cancel()
         self.actor_inbox.detach()
         self.close_watches()
         if self.erasure is not None:
