@@ -18,8 +18,8 @@ from .kernel.mailbox import Mail
 from .kernel.reply import Reply
 from .kernel.tally import Tally
 from .ports import Journal, Sink, UserId
+from .session.about import addressee
 from .session.cursor import Cursor
-from .session.events import addressee
 from .session.items import Gap, Lost, Published, stored
 from .session.live import LiveLog
 from .sinks import told_to_stop

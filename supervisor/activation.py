@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 
-from ..actors.errors import GreenroomError, SessionDamaged, text_of
+from ..actors.errors import (
+    GreenroomError,
+    Refused,
+    RuntimeClosed,
+    SessionDamaged,
+    SessionExists,
+    text_of,
+)
+from ..actors.kernel.mailbox import Mail
+from ..actors.kernel.reply import Reply
 from ..actors.ports import Journal, NewSession, SessionId
+from ..actors.session.actor import SessionActor
 from ..actors.session.fold import restore
+from .admission import Admitting
+from .capacity import Slot
 from .messages import NotOpened, Opened
+from .place import Place
+from .questions import Questions
 
 log = structlog.get_logger()
 
@@ -22,3 +38,76 @@ async def claim(journal: Journal, session: SessionId, new: NewSession | None) ->
     except Exception as error:
         log.error("claim_failed", session=session, error=text_of(error), exc_info=error)
         return NotOpened(session, SessionDamaged(session, revision=0, why=text_of(error)))
+
+
+class Activating(Admitting):
+    """The supervisor's part on activation: from a place to the session's actor in it."""
+
+    _opening: set[asyncio.Task[Opened | NotOpened]]
+    _questions: Questions
+
+    def _open(self, session: SessionId, place: Place) -> None:
+        """Ask the journal for the session; the outcome comes back as a message."""
+        work = claim(self._stage.journal, session, place.new)
+        task = asyncio.get_running_loop().create_task(work)
+        self._opening.add(task)
+        task.add_done_callback(self._on_claimed)
+
+    def _on_claimed(self, task: asyncio.Task[Opened | NotOpened]) -> None:
+        self._opening.discard(task)
+        if not task.cancelled():
+            self.actor_inbox.signal(task.result())
+
+    def opened(self, mail: Mail) -> None:
+        """The journal has the session: let its actor begin, if its owner may have it here."""
+        session, claimed, state = mail.message.session, mail.message.claim, mail.message.state
+        if self._drain is not None:
+            self._not_admitted(mail, RuntimeClosed("draining"))
+            return
+        if state.lifecycle == "ended":
+            self.ledger.disown(session)  # it may have crashed at its end
+        elif not self.ledger.assign(session, state.owner):
+            self._not_admitted(mail, self._capacity_error("per_user", state.owner))
+            return
+        self._alarms.cancel(session)
+        stage = self._stage
+        place, live, epoch = self._places[session], self._logs.open(session), claimed.epoch
+        live.open(
+            incarnation=state.incarnation, epoch=epoch, revision=claimed.revision, end=claimed.end
+        )
+        live.recorded = state.settings.record_session
+        self.ledger.move(session, Slot.RESIDENT)
+        actor = place.actor = SessionActor(
+            place.box,
+            stage,
+            state,
+            epoch=epoch,
+            live=live,
+            unsnapped=sum(map(len, claimed.events)),
+        )
+        stage.stats.activated += 1
+        self._watch(session, actor.active_s)
+        if place.mail is not None:
+            if (token := place.mail.message.token) is not None:
+                stage.tokens[session] = token
+            if isinstance(place.mail.reply_to, Reply):
+                place.mail.reply_to.set(session)
+        place.new = place.mail = None
+        self._questions.hand_to(session, place.box)
+        actor._start_actor_loop()
+
+    def _not_admitted(self, mail: Mail, error: GreenroomError) -> None:
+        """Undo a claim that may not be used, so that it leaves no trace."""
+        session, claimed = mail.message.session, mail.message.claim
+        self._stage.journal.release(session, epoch=claimed.epoch, end=claimed.end)
+        self._close_place(session, error)
+
+    def not_opened(self, mail: Mail) -> None:
+        """The journal has no such session, or does not give it."""
+        session, error = mail.message.session, mail.message.error
+        if not isinstance(error, SessionExists):  # or what is there already stays as it was
+            self._alarms.cancel(session)
+            self._questions.refuse(session, error)
+        if not isinstance(error, Refused):
+            log.error("session_not_opened", session=session, error=text_of(error))
+        self._close_place(session, error)

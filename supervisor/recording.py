@@ -10,7 +10,7 @@ import msgspec
 
 from ..actors.errors import SessionDamaged
 from ..actors.ports import Journal, SessionId
-from ..actors.session.events import Entry, decode_entry
+from ..actors.session.entry import Entry, decode_entry
 from ..actors.session.fold import apply
 from ..actors.session.state import State, decode_genesis
 

@@ -14,10 +14,12 @@ from greenroom.actors.kernel.reply import Reply
 from greenroom.actors.session import events as happened
 from greenroom.actors.session.actor import SessionActor
 from greenroom.actors.session.audit import report
-from greenroom.actors.session.events import DURABLE, decode_entry
+from greenroom.actors.session.entry import decode_entry
+from greenroom.actors.session.ephemera import TextStreamed
+from greenroom.actors.session.events import DURABLE
 from greenroom.actors.session.fold import fold
 from greenroom.actors.session.items import Published
-from greenroom.actors.session.leaving import Phase
+from greenroom.actors.session.part import Phase
 from greenroom.actors.session.state import State, decode_genesis, encode_state
 from greenroom.actors.session.transcript import Message
 
@@ -109,7 +111,7 @@ class Witness:
         self.published[session][item.epoch] = item.position
         if type(event) in DURABLE:
             assert tale.events[item.revision - 1] == event
-        elif isinstance(event, happened.TextStreamed):
+        elif isinstance(event, TextStreamed):
             assert tale.lanes[item.revision] == (event.turn, True), f"{session}: {event} is late"
 
     def tale(self, name: str) -> Tale | None:

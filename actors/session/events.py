@@ -1,4 +1,7 @@
-"""What has happened in a session, in the past tense, and how it is kept."""
+"""What has happened in a session, in the past tense: every event there is.
+
+The durable ones stand here. The ephemeral ones, of `ephemera.py`, are given with them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,16 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import msgspec
 
 from ..ports import UserId
-from .phases import Phase
+from .ephemera import DeliveryFailed as DeliveryFailed
+from .ephemera import Ephemeral as Ephemeral
+from .ephemera import PhaseChanged as PhaseChanged
+from .ephemera import PresenceChanged as PresenceChanged
+from .ephemera import ResourcesFailed as ResourcesFailed
+from .ephemera import SessionReady as SessionReady
+from .ephemera import TextStreamed as TextStreamed
+from .ephemera import TurnStopped as TurnStopped
+from .ephemera import VisualStarted as VisualStarted
+from .ephemera import VisualStopped as VisualStopped
 from .transcript import Message, ToolCall, ToolResult
 
 TurnStatus: TypeAlias = Literal["completed", "failed", "cancelled", "superseded", "lost"]
@@ -251,87 +263,6 @@ class TurnEnded(msgspec.Struct, frozen=True, kw_only=True, tag="turn.ended", omi
     cause: Cause | None = None
 
 
-class TextStreamed(msgspec.Struct, frozen=True, gc=False, tag="text.streamed"):
-    """A piece of the running turn's answer. Ephemeral: it is published and never journaled."""
-
-    turn: int
-    text: str
-
-
-class TurnStopped(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="turn.stopped"):
-    """The pipeline of a turn that was ended from outside is done, or was given up on. Ephemeral.
-
-    `abandoned`: it has ignored its cancellation for as long as a pipeline may. Whatever it still
-    does, nobody hears it.
-    """
-
-    turn: int
-    attempt: int
-    how: Literal["stopped", "abandoned"]
-
-
-class PresenceChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="presence.changed"):
-    """Where a participant is just now. Ephemeral, and only the newest of a burst is published."""
-
-    user: UserId
-    active: bool = True
-    cursor: str | None = None
-    focus: str | None = None
-
-
-class PhaseChanged(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="phase.changed"):
-    """The voice phase of the session. Ephemeral: a session that wakes begins at `init` again.
-
-    `turn` is the one that moved it, or was current, 0 for none. `user` has set it; None: a turn.
-    """
-
-    phase: Phase
-    turn: int
-    user: UserId | None = None
-
-
-class SessionReady(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="session.ready"):
-    """The session's resources are open, and turns may start. Ephemeral: once per activation, and
-    again when they had failed (spec A09)."""
-
-    message: str
-
-
-class ResourcesFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="error.resources"):
-    """The session's resources could not be opened, or have broken down. Ephemeral.
-
-    In a session that has never had any, its end follows. Otherwise the turns that wait have
-    failed, and the next message has them opened again: a durable conversation does not die of a
-    tool server that is away (spec AX8).
-    """
-
-    reason: str
-
-
-class DeliveryFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="error.delivery"):
-    """A subscriber of `user` has failed to take an event. Ephemeral, once per subscription."""
-
-    user: UserId
-    reason: str
-
-
-class VisualStarted(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="visual.started"):
-    """`user` shows `source`, in the place of any other. Ephemeral."""
-
-    source: str
-    user: UserId
-
-
-class VisualStopped(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="visual.stopped"):
-    """`source` is shown no more: `user` has stopped it, or left. Ephemeral.
-
-    `user` is empty if the session has left the stage: whoever wants to show on starts it again.
-    """
-
-    source: str
-    user: UserId
-
-
 Durable: TypeAlias = (
     MessagePosted
     | TurnStarted
@@ -364,81 +295,9 @@ Durable: TypeAlias = (
 )
 """Journaled with a revision, then published."""
 
-Ephemeral: TypeAlias = (
-    TextStreamed
-    | PresenceChanged
-    | PhaseChanged
-    | TurnStopped
-    | SessionReady
-    | ResourcesFailed
-    | DeliveryFailed
-    | VisualStarted
-    | VisualStopped
-)
-"""Published only, in order with the durable ones."""
-
 Event: TypeAlias = Durable | Ephemeral
 
 DURABLE: Final = frozenset(get_args(Durable))
 
 KINDS: Final = {kind.__struct_config__.tag: kind for kind in get_args(Event)}
 """The name of each kind of event, as readers filter by it."""
-
-
-def turn_of(event: Event) -> int | None:
-    """The turn that `event` belongs to, if to any."""
-    match event:
-        case TurnQueued(turn=turn) | TurnStarted(turn=turn) | TurnEnded(turn=turn):
-            return turn
-        case TextStreamed(turn=turn) | ToolCalled(call=ToolCall(turn=turn)):
-            return turn
-        case TurnSteered(turn=turn) | TurnHandedBack(turn=turn) | TurnStopped(turn=turn):
-            return turn
-        case TurnRolledBack(turn=turn):
-            return turn
-        case PhaseChanged(turn=turn):
-            return turn or None
-        case ApprovalRequested(turn=turn) | ApprovalDecided(turn=turn) | Compacted(turn=turn):
-            return turn
-        case MessagePosted(message=Message(turn=turn)) | ToolReturned(result=ToolResult(turn=turn)):
-            return turn or None
-        case _:
-            return None
-
-
-DIRECTED: Final = frozenset({JoinRequested, JoinDenied})
-"""Kinds of events that have an `addressee`."""
-
-
-def addressee(event: Event) -> UserId | None:
-    """The one participant that `event` is for; None: it is for everybody."""
-    match event:
-        case JoinRequested(host=host) | JoinDenied(by=host):
-            return host
-        case _:
-            return None
-
-
-class Done(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """That a command with an idempotency key was done: its key, a digest of it, its answer."""
-
-    key: str
-    digest: bytes
-    answer: bytes
-
-
-class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """A durable event as the journal keeps it: when (UTC milliseconds), and what.
-
-    The first event of a command with an idempotency key also keeps what makes its retry safe, and
-    a request for approval what its pipeline has `saved`: that is nobody else's to read.
-    """
-
-    at_ms: int
-    event: Durable
-    done: Done | None = None
-    saved: Any = None
-
-
-encode_entry = msgspec.msgpack.Encoder().encode
-decode_entry = msgspec.msgpack.Decoder(Entry).decode

@@ -9,7 +9,7 @@ import msgspec
 from ..errors import IdempotencyConflict
 from .answers import Answer, Told, decode_answer, encode_answer
 from .commands import Command
-from .events import Done
+from .entry import Done
 from .state import State
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode

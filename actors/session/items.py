@@ -7,8 +7,10 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from ..ports import SessionId
+from .about import turn_of
 from .cursor import Cursor
-from .events import DURABLE, Event, decode_entry, turn_of
+from .entry import decode_entry
+from .events import DURABLE, Event
 
 Lost: TypeAlias = Literal["trimmed", "unavailable"]
 """Why what follows a cursor cannot be read from a live log."""

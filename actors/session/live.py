@@ -6,8 +6,9 @@ from collections import deque
 from typing import Final, Protocol
 
 from ..ports import End, SessionId, UserId
+from .about import DIRECTED
 from .cursor import Cursor
-from .events import DIRECTED, Event
+from .events import Event
 from .items import Lost, Published
 
 MAX_EVENTS: Final = 2048

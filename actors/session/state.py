@@ -8,7 +8,8 @@ import msgspec
 
 from ..ports import IndexRow, SessionId, UserId
 from . import retention
-from .events import Cause, Done, Exchange, TurnKind, TurnStatus
+from .entry import Done
+from .events import Cause, Exchange, TurnKind, TurnStatus
 from .settings import Settings
 from .transcript import Line, Message
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final, TypeAlias
 from cyclopts import Parameter
 
 from ...actors.ports import Journal
-from ...supervisor.runtime import find_journal
+from ...supervisor.journals import find_journal
 
 DEFAULT: Final = "sqlite:///greenroom.db"
 

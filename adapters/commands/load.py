@@ -18,7 +18,7 @@ from cyclopts.validators import Number
 from ...actors.errors import ConfigError
 from ...actors.ports import Journal
 from ...supervisor.config import Config
-from ...supervisor.runtime import find_journal
+from ...supervisor.journals import find_journal
 from ..embedded import Runtime
 from ..load.dataset import Dialogue, read_dialogues
 from ..load.display import Progress, display

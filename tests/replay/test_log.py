@@ -15,7 +15,8 @@ from theatre import GatedJournal, ManualClock, Script, play, settle
 import greenroom
 from greenroom.actors.ports import Claim, End
 from greenroom.actors.session.cursor import START, Cursor
-from greenroom.actors.session.events import DURABLE, KINDS, Entry, SessionPaused, encode_entry
+from greenroom.actors.session.entry import Entry, encode_entry
+from greenroom.actors.session.events import DURABLE, KINDS, SessionPaused
 from greenroom.actors.session.fold import restore
 from greenroom.actors.session.live import LiveLog
 

@@ -6,7 +6,7 @@ from session.cast import room, written_out
 from greenroom.actors.errors import IdempotencyConflict
 from greenroom.actors.session.answers import Answer, CancelReceipt, JoinReceipt, Receipt, TurnTicket
 from greenroom.actors.session.commands import Act, Command, Join, Post, Send
-from greenroom.actors.session.events import Done
+from greenroom.actors.session.entry import Done
 from greenroom.actors.session.fold import remember
 from greenroom.actors.session.idempotency import digest, done, first_answer
 from greenroom.actors.session.state import State

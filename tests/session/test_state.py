@@ -25,7 +25,8 @@ from greenroom.actors.errors import SessionDamaged
 from greenroom.actors.ports import Claim
 from greenroom.actors.session import events as happened
 from greenroom.actors.session.commands import End, FinishTurn, Join, Leave, Pause, Post, Send
-from greenroom.actors.session.events import Durable, Entry, decode_entry, encode_entry
+from greenroom.actors.session.entry import Entry, decode_entry, encode_entry
+from greenroom.actors.session.events import Durable
 from greenroom.actors.session.fold import apply, restore, save
 from greenroom.actors.session.state import (
     REMEMBERED_TURNS,

@@ -17,15 +17,14 @@ from greenroom.actors.kernel.dispatcher import LoopDispatcher
 from greenroom.actors.kernel.reply import Reply
 from greenroom.actors.ports import Page
 from greenroom.actors.session.cursor import START, parse
+from greenroom.actors.session.entry import Entry, encode_entry
 from greenroom.actors.session.events import (
-    Entry,
     Event,
     HostChanged,
     Left,
     SessionEnded,
     SessionPaused,
     TextStreamed,
-    encode_entry,
 )
 from greenroom.actors.session.items import Gap, Item
 from greenroom.actors.session.live import LiveLog

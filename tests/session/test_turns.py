@@ -16,13 +16,15 @@ from theatre import ManualClock, play, settle
 from greenroom.actors.errors import InvalidInput
 from greenroom.actors.kernel.reply import Reply
 from greenroom.actors.session.commands import Send
-from greenroom.actors.session.events import Entry, ToolCalled, ToolReturned, decode_entry
-from greenroom.actors.session.events import encode_entry as encoded
+from greenroom.actors.session.entry import Entry, decode_entry
+from greenroom.actors.session.entry import encode_entry as encoded
+from greenroom.actors.session.events import ToolCalled, ToolReturned
 from greenroom.actors.session.lane import Lane
 from greenroom.actors.session.outputs import check_output
 from greenroom.actors.session.pipeline import Turn, as_stream
 from greenroom.actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
-from greenroom.actors.session.turns import WINDOW, RunGone, TurnLimits, TurnOutput, TurnRun
+from greenroom.actors.session.turns import WINDOW, RunGone, TurnOutput, TurnRun
+from greenroom.actors.session.watchdog import TurnLimits, Watchdog
 
 
 class Box:
@@ -46,8 +48,8 @@ def turn() -> Turn:
 def run(pipeline: Callable[[Turn], Any]) -> tuple[TurnRun, Box]:
     """A turn that has just been started; `settle` lets it run."""
     box = Box()
-    clock, limits = ManualClock(), TurnLimits()
-    return TurnRun(turn(), as_stream(pipeline), box, 7, clock, limits), box  # type: ignore[arg-type]
+    stream, watchdog = as_stream(pipeline), Watchdog(ManualClock(), TurnLimits())
+    return TurnRun(turn(), stream, box, 7, watchdog), box  # type: ignore[arg-type]
 
 
 async def say(*outputs: Any) -> AsyncIterator[Any]:
@@ -57,12 +59,12 @@ async def say(*outputs: Any) -> AsyncIterator[Any]:
 
 def test_a_limit_ends_the_run_however_its_seconds_are_rounded() -> None:
     async def scene() -> None:
-        clock, limits = ManualClock(), TurnLimits(silence_s=8.0)
+        clock = ManualClock()
         clock.now_s = 1020.6
         assert clock.now_s + 8.0 - clock.now_s < 8.0
 
-        started = turn()
-        silent = TurnRun(started, as_stream(forever), Box(), 7, clock, limits)  # type: ignore[arg-type]
+        watchdog = Watchdog(clock, TurnLimits(silence_s=8.0))
+        silent = TurnRun(turn(), as_stream(forever), Box(), 7, watchdog)  # type: ignore[arg-type]
         await clock.advance(8.0)
 
         assert silent.cause == "timeout"

@@ -17,7 +17,7 @@ from theatre import GatedJournal, LotteryDispatcher, ManualClock, play, settle
 import greenroom
 from greenroom import NoApproval, RequestApproval, ToolCall, ToolResult
 from greenroom.actors.session import events as happened
-from greenroom.actors.session.events import decode_entry
+from greenroom.actors.session.entry import decode_entry
 
 SEEDS = range(150)
 EXPIRES_S, IDLE_S = 60.0, 20.0

@@ -17,7 +17,7 @@ import greenroom
 from greenroom.actors.ports import Claim
 from greenroom.actors.session import events as happened
 from greenroom.actors.session.audit import report
-from greenroom.actors.session.events import decode_entry
+from greenroom.actors.session.entry import decode_entry
 from greenroom.actors.session.fold import apply, restore
 from greenroom.actors.session.settings import POLICIES
 from greenroom.actors.session.state import State, decode_genesis

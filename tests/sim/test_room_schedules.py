@@ -18,7 +18,7 @@ from theatre import GatedJournal, LotteryDispatcher, ManualClock, play, settle
 import greenroom
 from greenroom.actors.session import actor as session_actor
 from greenroom.actors.session import events as happened
-from greenroom.actors.session.events import decode_entry
+from greenroom.actors.session.entry import decode_entry
 from greenroom.actors.session.fold import apply
 from greenroom.actors.session.state import State, decode_genesis
 

@@ -104,7 +104,11 @@ def check_rest(ensemble: Ensemble) -> None:
         assert runtime.resident == 0, runtime._supervisor._places
     timers = [timer._call for _, _, timer in ensemble.clock._timers if timer._call is not None]
     names = {call.__qualname__ for call in timers}
-    assert names <= {"LiveLogs._sweep", "Expiry._begin", "SupervisorActor._arm.<locals>.<lambda>"}, names
+    assert names <= {
+        "LiveLogs._sweep",
+        "Expiry._begin",
+        "SupervisorActor._arm.<locals>.<lambda>",
+    }, names
 
 
 def check_left(ensemble: Ensemble, tasks: set[asyncio.Task[Any]]) -> None:

@@ -1,0 +1,174 @@
+"""The supervisor's part on admission: who gets a slot, who waits for one, who is turned away."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from pykka._envelope import Envelope
+
+from ..actors.errors import (
+    CapacityError,
+    GreenroomError,
+    RuntimeClosed,
+    SessionExists,
+    SessionParked,
+)
+from ..actors.kernel.mailbox import Mail
+from ..actors.kernel.reply import Reply
+from ..actors.ports import NewSession, SessionId, UserId
+from .alarms import Alarms
+from .capacity import Scope
+from .config import Config
+from .directory import Directory
+from .logs import LiveLogs
+from .messages import Create, Wanted
+from .passivation import Passivating
+from .place import Place
+
+BUSY_RETRY_S: Final = 0.25
+"""What a refused caller is told to wait when every resident session is at work."""
+
+
+class Admitting(Passivating):
+    """From the wish to have a session on stage to its place, or the refusal; and its place's end.
+
+    In a full house a wish waits in line for the slot of a session that was asked to leave.
+    """
+
+    parked: dict[SessionId, SessionParked]
+    _logs: LiveLogs
+    _directory: Directory
+    _config: Config
+    _alarms: Alarms
+    _line: deque[Mail]  # for a slot that a passivation will free
+
+    def _open(self, session: SessionId, place: Place) -> None:
+        """Ask the journal for the session; the outcome comes back as a message."""
+        raise NotImplementedError
+
+    def _report_if_drained(self) -> None:
+        """Answer whoever asked for the drain, if nothing is left."""
+        raise NotImplementedError
+
+    # --- wishes ---
+
+    def create(self, mail: Mail) -> None:
+        """Reserve a slot for a new session, unless its id is taken."""
+        new: NewSession = mail.message.new
+        session = new.row.id
+        if self._drain is not None:
+            self._refuse(mail, RuntimeClosed("draining"))
+            return
+        place = self._places.get(session)
+        if place is None:
+            self._admit(mail, session, new.row.owner)
+        elif place.actor is None and place.new is None:
+            place.deferred.append(mail)  # being looked for: it may turn out not to exist
+        else:
+            # A full house is reported before a taken id (spec V29).
+            scope = self.ledger.full(new.row.owner)
+            if scope is None or (scope == "global" and any(map(self._may_leave, self._places))):
+                self._refuse(mail, SessionExists(session))
+            else:
+                self._refuse(mail, self._capacity_error(scope, new.row.owner))
+
+    def wanted(self, mail: Mail) -> None:
+        """Bring a session on stage for the mail that waits in its new mailbox."""
+        session, box = mail.message.session, mail.message.box
+        place = self._places.get(session)
+        if box.closed:
+            return  # answered already, while this stood in line
+        if self._drain is not None:
+            self._refuse(mail, RuntimeClosed("draining"))
+        elif session in self.parked:
+            self._refuse(mail, self.parked[session])
+        elif place is None:
+            self._admit(mail, session, None)
+        elif place.box is not box:
+            place.deferred.append(mail)
+
+    def wake(self, mail: Mail) -> None:
+        """Bring a session on stage that nobody calls, unless somebody does."""
+        session = mail.message.session
+        if self._drain is not None or session in self.parked:
+            self._alarms.cancel(session)
+            return
+        box, is_new = self._directory.open(session, lambda: self._stage.new_mailbox(session))
+        if is_new:
+            self.wanted(Envelope(Wanted(session, box)))
+
+    # --- places ---
+
+    def _admit(self, mail: Mail, session: SessionId, user: UserId | None) -> None:
+        """Reserve a slot, or make room for one, or refuse."""
+        scope = self.ledger.full(user)
+        if scope is None:
+            self._reserve(mail, session, user)
+        elif scope == "global" and self._make_room():
+            self._line.append(mail)
+        else:
+            self._refuse(mail, self._capacity_error(scope, user))
+
+    def _reserve(self, mail: Mail, session: SessionId, user: UserId | None) -> None:
+        message = mail.message
+        self.ledger.reserve(session, user)
+        if type(message) is Create:
+            box, _ = self._directory.open(session, lambda: self._stage.new_mailbox(session))
+            place = Place(box, message.new, mail)
+        else:
+            place = Place(message.box, None, None)
+        self._places[session] = place
+        self._open(session, place)
+
+    def _serve_line(self) -> None:
+        """Give free slots to those who wait; the others each wait for a session that leaves."""
+        line, ledger = self._line, self.ledger
+        while line and ledger.full(None) is None:
+            self.process(line.popleft())
+        while len(line) > ledger.passivating and self._make_room():
+            pass
+        while len(line) > ledger.passivating:
+            self._refuse(line.pop(), self._capacity_error("global", None))
+
+    def _close_place(self, session: SessionId, error: GreenroomError) -> None:
+        """Free the slot; what still waits for the session is told `error`."""
+        place = self._places.pop(session, None)
+        if place is None:
+            return  # given up when the drain's budget was spent
+        self.ledger.free(session)
+        if isinstance(error, SessionExists) and place.box.depth:
+            # Messages for the session that is there already have come into this mailbox.
+            place.deferred.append(Envelope(Wanted(session, place.box)))
+        else:
+            self._directory.forget(session, place.box)
+            place.box.close(lambda _: error)
+        self._logs.forget(session)
+        if place.mail is not None:
+            self._refuse(place.mail, error)
+        for mail in place.deferred:
+            self.process(mail)
+        self._serve_line()
+        self._report_if_drained()
+
+    # --- refusals ---
+
+    def _capacity_error(self, scope: Scope, user: UserId | None) -> CapacityError:
+        """The refusal, with how long until a session is expected to be idle."""
+        if scope == "global" or user is None:
+            return self.ledger.error(retry_after_s=BUSY_RETRY_S)
+        idle_at = min(map(self._active_s, self.ledger.owned_by(user))) + self._config.idle_s
+        wait_s = max(idle_at - self._stage.clock.monotonic(), BUSY_RETRY_S)
+        return self.ledger.error(user, retry_after_s=wait_s)
+
+    def _refuse(self, mail: Mail, error: GreenroomError) -> None:
+        """Answer whoever asked for a session that does not come on stage."""
+        message = mail.message
+        if type(message) is Wanted:
+            place = self._places.get(message.session)
+            if place is not None and place.box is message.box:
+                return  # while it stood in line the session was created, with this mailbox
+            self._directory.forget(message.session, message.box)
+            message.box.close(lambda _: error)
+        elif isinstance(mail.reply_to, Reply):
+            mail.reply_to.set_error(error)

@@ -1,0 +1,199 @@
+"""The life of a runtime: start, embed, stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import count
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+from pykka._envelope import Envelope
+
+from ..actors.errors import ConfigError, RuntimeClosed
+from ..actors.kernel.dispatcher import Dispatcher, LoopDispatcher
+from ..actors.kernel.mailbox import Mailbox
+from ..actors.kernel.reply import Reply
+from ..actors.ports import Clock, Journal, Pipeline
+from ..actors.session.backstage import Backstage, EndHook
+from ..actors.session.compaction import as_compactor
+from ..actors.session.pipeline import as_stream
+from ..actors.session.resources import Factory
+from ..actors.session.secret import Secret
+from ..actors.session.stage import Stage, Stats
+from ..actors.session.state import Genesis
+from ..actors.session.watchdog import Watchdog
+from .config import Config
+from .directory import Directory
+from .forks import Forks
+from .journals import find_journal
+from .logs import LiveLogs
+from .messages import Drain, DrainReport
+from .registry import Registry
+from .supervisor import SupervisorActor
+
+log = structlog.get_logger()
+
+
+class Life(Registry):
+    """From the configuration to the report of the drain: what a runtime holds, and for how long.
+
+    `new_id` makes a random hexadecimal id of so many bytes. `clock` and `new_id` are given by the
+    public `greenroom.Runtime`; `dispatcher` is for tests.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline | None = None,
+        *,
+        compactor: Pipeline | None = None,
+        journal: Journal | str,
+        clock: Clock,
+        new_id: Callable[[int], str],
+        config: Config | None = None,
+        dispatcher: Dispatcher | None = None,
+        resources: Factory | None = None,
+        on_end: EndHook | None = None,
+    ) -> None:
+        self.config = config or Config()
+        self.journal: Journal = find_journal(journal) if isinstance(journal, str) else journal
+        self.stats = Stats()
+        self._stream = None if pipeline is None else as_stream(pipeline)
+        self._compactor = None if compactor is None else as_compactor(compactor)
+        self._factory, self._on_end = _function(resources, "resources"), _function(on_end, "on_end")
+        self._report: DrainReport | None = None
+        self._clock = clock
+        self._new_id = new_id
+        self._directory = Directory()
+        self._dispatcher = dispatcher
+        self._supervisor: SupervisorActor | None = None
+        self._mailbox: Mailbox | None = None
+        self._submissions = count(int(new_id(4), 16))
+        self._phase = "not started"
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """What runs the actors. Raises RuntimeClosed before the start."""
+        if self._dispatcher is None:
+            raise RuntimeClosed(self._phase)
+        return self._dispatcher
+
+    @property
+    def clock(self) -> Clock:
+        """Where this runtime's time comes from."""
+        return self._clock
+
+    @property
+    def resident(self) -> int:
+        """Sessions that hold a slot."""
+        return 0 if self._supervisor is None else self._supervisor.ledger.in_use
+
+    @property
+    def deepest_mailbox(self) -> int:
+        """Commands waiting for the session that has most of them waiting."""
+        return self._directory.deepest()
+
+    def _create(self, genesis: Genesis, reply: Reply[Any], token: Secret | None = None) -> None:
+        """Have a session made that begins with `genesis`."""
+        raise NotImplementedError
+
+    async def start(self) -> None:
+        """Open the journal and take sessions.
+
+        Raises JournalUnavailable, JournalLocked or JournalFormat.
+        """
+        if self._phase != "not started":
+            raise RuntimeClosed(self._phase)
+        self._phase = "starting"
+        await self.journal.open()
+        loop = asyncio.get_running_loop()
+        if self._dispatcher is None:
+            self._dispatcher = LoopDispatcher(loop)
+        self._forks = Forks(loop, self.journal, self._create)
+        config = self.config
+        self._mailbox = Mailbox(self._dispatcher, name="supervisor")
+        stage = Stage(
+            dispatcher=self._dispatcher,
+            clock=self._clock,
+            journal=self.journal,
+            supervisor=self._mailbox,
+            stream=self._stream,
+            compactor=self._compactor,
+            stats=self.stats,
+            watchdog=Watchdog(self._clock, config.turn_limits),
+            turn_attempts=config.turn_attempts,
+            approval_expires_s=config.approval_expires_s,
+            snapshot_bytes=config.snapshot_bytes,
+            mailbox_capacity=config.mailbox_capacity,
+            min_frame_interval_ms=config.min_frame_interval_ms,
+            tokens={},
+        )
+        if self._factory is not None or self._on_end is not None:
+            stage.backstage = Backstage(
+                self._clock,
+                self.stats,
+                stage.tokens,
+                factory=self._factory,
+                hook=self._on_end,
+                boxes=config.time_boxes,
+            )
+        self._stage = stage
+        self._logs = LiveLogs(
+            self._clock, max_events=config.live_events, max_age_s=config.live_age_s
+        )
+        self._supervisor = SupervisorActor(
+            self._mailbox, stage, self._logs, self._directory, config
+        )
+        self._mailbox.attach(self._supervisor)
+        self._supervisor.expiry.start()
+        self._phase = "running"
+
+    async def stop(self, *, budget_s: float | None = None) -> DrainReport:
+        """Refuse new messages, let turns finish within the budget, and close the journal.
+
+        A turn that takes longer is handed back: the next owner of the journal finds it lost. Every
+        session leaves in order: its resources are closed, and the end hook is called. If whoever
+        waits is cancelled, stopping goes on; call it again to wait for its end (spec AX9). Stopping
+        twice is harmless, and gives the same report. Raises RuntimeClosed before the start.
+        """
+        if self._report is not None:
+            return self._report
+        if self._phase not in ("running", "draining") or self._mailbox is None:
+            raise RuntimeClosed(self._phase)
+        self._phase = "draining"
+        reply: Reply[DrainReport] = Reply(self._dispatcher)
+        budget = self.config.stop_budget_s if budget_s is None else budget_s
+        self._mailbox.put_system(Envelope(Drain(budget), reply))
+        report = await reply
+        if self._report is not None:  # another call was faster
+            await self.journal.close()
+            return self._report
+        self._phase, self._report = "stopped", report
+        self._mailbox.close(lambda _: RuntimeClosed(self._phase))
+        self._logs.close(RuntimeClosed(self._phase))
+        self._stage.watchdog.close()
+        self._forks.close(RuntimeClosed(self._phase))
+        await self.journal.close()
+        if report.handed_back or report.left:
+            log.warning("runtime_stopped", handed_back=report.handed_back, left=report.left)
+        return report
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._phase in ("running", "draining"):
+            await self.stop()
+
+
+def _function(given: Any, field: str) -> Any:
+    if given is not None and not callable(given):
+        raise ConfigError(field, type(given).__name__, "a function")
+    return given

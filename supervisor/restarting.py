@@ -1,0 +1,54 @@
+"""The supervisor's part on crashes: a session is started again after a delay, or parked."""
+
+from __future__ import annotations
+
+import structlog
+
+from ..actors.errors import SessionParked
+from ..actors.kernel.mailbox import Mail
+from ..actors.ports import SessionId
+from .activation import Activating
+from .capacity import Slot
+from .messages import Reopen
+from .place import Place
+from .restarts import RestartWindow, delay_s
+
+log = structlog.get_logger()
+
+
+class Restarting(Activating):
+    """A session that has crashed keeps its place through the delay; a parked one gives it up."""
+
+    def _restart(self, session: SessionId, place: Place, error: str) -> None:
+        """Start a crashed session again, after a delay, or park it."""
+        config, stage = self._config, self._stage
+        window = place.window or RestartWindow(config.max_restarts, config.restart_window_s)
+        allowed, place.window = window.admit(stage.clock.monotonic())
+        stage.stats.crashed += 1
+        restarts = len(place.window.times)
+        if not allowed:
+            self._park(session, restarts - 1, error)
+            return
+        stage.stats.restarted += 1
+        self.ledger.move(session, Slot.RESERVED)
+        wait_s = delay_s(
+            restarts, first_s=config.restart_delay_s, most_s=config.max_restart_delay_s
+        )
+        log.warning("session_restarts", session=session, restarts=restarts, delay_s=wait_s)
+        stage.clock.call_later(wait_s, lambda: self.actor_inbox.signal(Reopen(session)))
+
+    def reopen(self, mail: Mail) -> None:
+        """Start a session again, when its delay is over."""
+        place = self._places.get(mail.message.session)
+        if place is not None and place.actor is None:
+            self._open(mail.message.session, place)
+
+    def _park(self, session: SessionId, restarts: int, error: str) -> None:
+        window_s = self._config.restart_window_s
+        parked = SessionParked(session, restarts=restarts, window_s=window_s, error=error)
+        log.error("session_parked", session=session, restarts=restarts, error=error)
+        self.parked[session] = parked
+        if (live := self._logs.get(session)) is not None:
+            live.close(parked)
+        self._stage.stats.parked += 1
+        self._close_place(session, parked)
