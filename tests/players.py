@@ -47,15 +47,12 @@ class Players:
             async for output in self._do(turn, f"{turn.id}.{turn.attempt}.{number} "):
                 yield output
 
-    async def _do(self, turn: greenroom.Turn, text: str) -> AsyncIterator[Any]:
-        rng, key = self.rng, turn.answer_key
+    async def _do(self, turn: greenroom.Turn, text: str) -> AsyncIterator[Any]:  # noqa: C901
+        """Say something, or call a tool, or do what is harder to get right."""
+        rng = self.rng
         match rng.randrange(20):
-            case 0 | 1 | 2:
-                yield TextDelta(text, key=rng.choice((key, key, "other")))
-            case 3 | 4:
-                yield text
-            case 5:
-                yield Message(text=text, key=rng.choice(("", key)))
+            case 0 | 1 | 2 | 3 | 4 | 5:
+                yield self._say(turn, text)
             case 6:
                 yield ToolCall(name="look", id=rng.choice(("", text)), arguments={"at": [text]})
                 await settle(rng.randrange(3))
@@ -63,26 +60,34 @@ class Players:
                     yield ToolResult(value={"saw": [text]})
             case 7:
                 yield ToolCall(name="look", id=rng.choice(("x", text)))
-            case 8 | 18 | 19:
+            case 8 | 9 | 10:
                 await settle(rng.randrange(15))
                 for message in await turn.steering():
                     yield f"[{message.text}] "
-            case 9:
-                yield PhaseChange(rng.choice(("connected", "listening", "processing", "speaking")))
-            case 10:
-                yield f"{len(turn.frames())} "
-            case 11:
-                raise rng.choice((ValueError("a tool broke"), SystemExit(1), TimeoutError()))
-            case 12 | 13:
+            case 11 | 12 | 13:
                 async for output in self._hang(turn):
                     yield output
             case 14:
                 for _ in range(FLOOD):
-                    yield TextDelta("~", key=key)
-            case 15 | 16:
+                    yield TextDelta("~", key=turn.answer_key)
+            case 15 | 16 | 17:
                 yield self._request(turn)
-            case 17:
+            case 18:
+                raise rng.choice((ValueError("a tool broke"), SystemExit(1), TimeoutError()))
+            case 19:
                 yield object()
+
+    def _say(self, turn: greenroom.Turn, text: str) -> Any:
+        rng, key = self.rng, turn.answer_key
+        return rng.choice(
+            (
+                text,
+                TextDelta(text, key=rng.choice((key, key, "other"))),
+                Message(text=text, key=rng.choice(("", key))),
+                f"{len(turn.frames())} ",
+                PhaseChange(rng.choice(("connected", "listening", "processing", "speaking"))),
+            )
+        )
 
     async def _hang(self, turn: greenroom.Turn) -> AsyncIterator[Any]:
         """Wait for ever, and take it well, or not, to be told to stop."""
