@@ -45,7 +45,7 @@ class InteractionRecorded(
     metadata: dict[str, Any] = {}
 
 
-class GraphStateSet(msgspec.Struct, frozen=True, kw_only=True, tag="graph_state.set"):
+class GraphStateSet(msgspec.Struct, frozen=True, kw_only=True, tag="graph.set"):
     """The graph state was replaced; None: there is none any more."""
 
     user: UserId

@@ -94,8 +94,8 @@ WIRE: list[tuple[Event, EventType, str, str, dict[str, Any]]] = [
     ),
     (
         happened.GraphStateSet(user="bob", value={"nodes": [1]}),
-        *("action", "bob", "Action: graph_state.set"),
-        {"user": "bob", "value": {"nodes": [1]}, "action_type": "graph_state.set"},
+        *("action", "bob", "Action: graph.set"),
+        {"user": "bob", "value": {"nodes": [1]}, "action_type": "graph.set"},
     ),
     (
         happened.LanguageSet(user="bob", language="tr"),
