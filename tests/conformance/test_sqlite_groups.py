@@ -163,7 +163,7 @@ def test_appends_are_not_joined_across_epochs(db: sqlite3.Connection) -> None:
 
 
 def test_a_session_that_is_damaged_harms_no_other_of_the_group(db: sqlite3.Connection) -> None:
-    db.execute("INSERT INTO events SELECT key, 2, x'00' FROM sessions WHERE id = 'a'")
+    db.execute("INSERT INTO events SELECT key, 2, x'00', NULL FROM sessions WHERE id = 'a'")
 
     outcomes = write_group(db, [appended("b", b"1"), appended("a", b"1", b"2")])
 
