@@ -100,6 +100,8 @@ class Activating(Admitting):
         session, error = mail.message.session, mail.message.error
         self._alarms.cancel(session)
         self._questions.refuse(session, error)
+        if isinstance(error, SessionDamaged):
+            self._quarantine.hold(session, error, self._stage.clock.monotonic())
         if not isinstance(error, Refused):
             log.error("session_not_opened", session=session, error=text_of(error))
         self._close_place(session, error)

@@ -153,6 +153,13 @@ def holds_journal(path: Path, *, busy_s: float) -> bool:
         return _is_journal(path, db)
 
 
+def require_journal(path: Path, *, busy_s: float) -> None:
+    """Raise what `holds_journal` does, and JournalUnavailable if there is nothing."""
+    if not holds_journal(path, busy_s=busy_s):
+        why = "it is empty" if path.exists() else "there is no such file"
+        raise JournalUnavailable(str(path), why=why)
+
+
 @contextmanager
 def unavailable(path: Path) -> Iterator[None]:
     """Turn what SQLite and the system say about `path` into JournalUnavailable."""
