@@ -64,6 +64,18 @@ def change_event(
         execute(path, f"UPDATE events SET sum = ? WHERE {where}", found, session, revision)
 
 
+def break_a_page(path: Path) -> None:
+    """Overwrite the head of the first page of events, so that SQLite cannot read it."""
+    with closing(sqlite3.connect(path)) as db:
+        page = db.execute("PRAGMA page_size").fetchone()[0]
+        root = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events'").fetchone()[0]
+    data = bytearray(path.read_bytes())
+    leaves = int.from_bytes(data[(root - 1) * page + 12 :][:2], "big")
+    child = int.from_bytes(data[(root - 1) * page + leaves :][:4], "big")
+    data[(child - 1) * page : (child - 1) * page + 16] = b"\xff" * 16
+    path.write_bytes(data)
+
+
 def drop_snapshots(path: Path) -> None:
     execute(path, "DELETE FROM snapshots")
 

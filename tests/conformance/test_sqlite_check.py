@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conformance.damage_kit import (
     SESSIONS,
+    break_a_page,
     change_event,
     checked,
     drop_snapshots,
@@ -252,14 +253,7 @@ async def test_a_transcript_that_is_not_valid_is_found(path: Path) -> None:
 async def test_a_page_that_sqlite_cannot_read_is_found_and_the_rest_is_checked(path: Path) -> None:
     await fill(path, rounds=40)
     drop_snapshots(path)
-    with closing(sqlite3.connect(path)) as db:
-        page = db.execute("PRAGMA page_size").fetchone()[0]
-        root = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events'").fetchone()[0]
-    data = bytearray(path.read_bytes())
-    leaves = int.from_bytes(data[(root - 1) * page + 12 :][:2], "big")
-    child = int.from_bytes(data[(root - 1) * page + leaves :][:4], "big")
-    data[(child - 1) * page : (child - 1) * page + 16] = b"\xff" * 16
-    path.write_bytes(data)
+    break_a_page(path)
 
     found, counted = await checked(path)
 

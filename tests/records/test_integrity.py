@@ -13,6 +13,7 @@ import pytest
 from conformance.damage_kit import (
     SESSIONS,
     agent,
+    break_a_page,
     change_event,
     checked,
     drop_snapshots,
@@ -219,6 +220,21 @@ async def test_sx3_a_damaged_snapshot_is_passed_over_for_the_events(path: Path) 
         await runtime.session("b").post("ann", "more")
 
     assert (await checked(path))[0] == []  # a newer snapshot has taken its place
+
+
+@played
+async def test_sx3_a_page_that_cannot_be_read_keeps_only_its_sessions_away(path: Path) -> None:
+    await fill(path, rounds=40)
+    drop_snapshots(path)
+    break_a_page(path)
+
+    async with runtime_on(path) as runtime:
+        replies = [runtime.session(name).transcript("ann") for name in SESSIONS]
+        first, *_, last = await asyncio.gather(*replies, return_exceptions=True)
+        assert isinstance(first, SessionDamaged)
+        assert not isinstance(last, BaseException)
+        assert texts(last) == said("c", 40)
+        await runtime.session("c").post("ann", "more")
 
 
 class Broken(GatedJournal):
