@@ -59,24 +59,14 @@ from .actors.errors import (
 )
 from .actors.kernel.reply import Reply
 from .actors.ports import IndexRow, SessionPage
-from .actors.session.answers import (
-    CancelReceipt,
-    CutReceipt,
-    HistoryPage,
-    JoinReceipt,
-    Member,
-    PhaseReceipt,
-    Receipt,
-    SessionInfo,
-    SessionSnapshot,
-    TurnResult,
-)
+from .actors.session.answers import CancelReceipt, CutReceipt, JoinReceipt, PhaseReceipt, Receipt
 from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.audit import Problem, TranscriptReport
 from .actors.session.backstage import EndReason
 from .actors.session.cursor import START
 from .actors.session.events import Exchange
 from .actors.session.frames import Frame, FrameReceipt, VisualSettings
+from .actors.session.info import HistoryPage, Member, SessionInfo, SessionSnapshot, TurnResult
 from .actors.session.items import Gap, Published
 from .actors.session.operations import (
     CallApproval,

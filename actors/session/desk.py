@@ -19,12 +19,12 @@ from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
 from ..subscriber import SubscriberActor
 from .about import addressee
-from .answers import HistoryPage, SessionInfo, info, result_of, snapshot
 from .approvals import pending
 from .audit import report
 from .dialog import dialog
 from .events import PresenceChanged
 from .fork import ForkPoint
+from .info import HistoryPage, SessionInfo, info, result_of, snapshot
 from .items import Published, stored
 from .live import LiveLog
 from .messages import (

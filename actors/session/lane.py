@@ -112,7 +112,7 @@ class Lane:
             return
         stage.stats.turns_started += 1
         turn = Turn(host.state, running, _while_there(host.look), host.resources)
-        self.run = TurnRun(turn, stream, self._mailbox, host.epoch, stage.clock, stage.limits)
+        self.run = TurnRun(turn, stream, self._mailbox, host.epoch, stage.watchdog)
 
     def hear(self, stamp: TurnOutput) -> None:
         """Publish and record what the running turn has yielded, then its end."""
@@ -126,13 +126,14 @@ class Lane:
         try:
             for output in outputs:
                 if isinstance(output, str):
-                    run.say(output)
+                    run.said.append(output)
                     if not run.silent:
                         host.publish_only(TextStreamed(run.turn, output))
                 elif isinstance(output, PhaseChange):
                     host.use_voice().change(host.state, run.turn, output.phase)
                 else:
                     host.run_command(Record(turn=run.turn, output=output), None)
+            run.join()
             if isinstance(run.ended, RequestApproval):
                 self._suspend(run.turn, run.ended)
                 return

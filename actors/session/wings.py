@@ -13,9 +13,9 @@ from ..errors import text_of
 from ..kernel.mailbox import Mailbox
 from ..kernel.reply import Reply
 from ..ports import SessionId, UserId
-from .answers import SessionSnapshot
 from .backstage import Backstage, EndReason
 from .calls import call
+from .info import SessionSnapshot
 from .messages import ResourcesSettled
 from .resources import Opening, Resources, Status
 

@@ -8,7 +8,6 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from ..ports import IndexRow
-from .answers import Member, SessionInfo
 from .events import (
     ActionTaken,
     ApprovalDecided,
@@ -32,6 +31,7 @@ from .events import (
     TranscriptCut,
     TurnEnded,
 )
+from .info import Member, SessionInfo
 from .items import Published
 from .values import plain
 

@@ -21,7 +21,8 @@ from greenroom.actors.session.events import ToolCalled, ToolReturned
 from greenroom.actors.session.outputs import check_output
 from greenroom.actors.session.pipeline import Turn, as_stream
 from greenroom.actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
-from greenroom.actors.session.turns import WINDOW, RunGone, TurnLimits, TurnOutput, TurnRun
+from greenroom.actors.session.turns import WINDOW, RunGone, TurnOutput, TurnRun
+from greenroom.actors.session.watchdog import TurnLimits, Watchdog
 
 
 class Box:
@@ -45,8 +46,8 @@ def turn() -> Turn:
 def run(pipeline: Callable[[Turn], Any]) -> tuple[TurnRun, Box]:
     """A turn that has just been started; `settle` lets it run."""
     box = Box()
-    clock, limits = ManualClock(), TurnLimits()
-    return TurnRun(turn(), as_stream(pipeline), box, 7, clock, limits), box  # type: ignore[arg-type]
+    stream, watchdog = as_stream(pipeline), Watchdog(ManualClock(), TurnLimits())
+    return TurnRun(turn(), stream, box, 7, watchdog), box  # type: ignore[arg-type]
 
 
 async def say(*outputs: Any) -> AsyncIterator[Any]:
