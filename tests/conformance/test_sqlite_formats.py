@@ -15,6 +15,7 @@ from theatre import ManualClock, texts
 
 import greenroom
 from greenroom.actors.errors import JournalFormat
+from greenroom.adapters.journals.damage import Damage
 from greenroom.adapters.journals.sqlite import SqliteJournal
 from greenroom.adapters.journals.sqlite_formats import FORMAT, READABLE
 from greenroom.supervisor.recording import read_recording
@@ -96,6 +97,29 @@ async def test_bringing_forward_is_all_or_nothing(path: Path) -> None:
         assert db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() == (found,)
         columns = [name for _, name, *_ in db.execute("PRAGMA table_info(events)")]
         assert columns == ["session", "revision", "body"]
+
+
+@pytest.mark.parametrize("table", ["events", "snapshots"])
+@played
+async def test_what_has_lost_its_sum_is_damaged_and_what_never_had_one_is_not(
+    path: Path, table: str
+) -> None:
+    journal = SqliteJournal(path)
+    await journal.open()
+    with closing(sqlite3.connect(path)) as db:
+        (old,) = db.execute("SELECT value FROM meta WHERE key = 'unsummed'").fetchone()
+        db.execute(f"UPDATE {table} SET sum = NULL")
+        db.commit()
+    found: list[Damage] = []
+
+    counted = await journal.check(found=found.append)
+    await journal.close()
+
+    if old == "0":
+        assert {"talk", "asks"} <= {damage.session for damage in found}
+    else:
+        assert found == []
+        assert counted.unsummed > 0
 
 
 @pytest.mark.parametrize("read_only", [False, True])

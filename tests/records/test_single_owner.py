@@ -78,8 +78,8 @@ async def test_sx23_who_gets_past_the_lock_is_fenced_session_by_session(path: Pa
     await second.open()
 
     epoch = (await second.claim("s")).epoch
-    assert await append(second, b"2", epoch=epoch, after=1) == 2
     late = await error_of(append(first, b"other 2", epoch=1, after=1))
+    assert await append(second, b"2", epoch=epoch, after=1) == 2
 
     assert isinstance(late, Fenced)
     assert await events_of(second) == [b"1", b"2"]
