@@ -221,12 +221,15 @@ class Lane:
         run = next((run for run in self._stopping if run.turn == turn), None)
         if run is None:
             reply.set("abandoned" if turn in self._abandoned else "stopped")
+        elif run.how is not None:  # its notice is still on the way, and its askers are answered
+            reply.set(run.how)
         else:
             run.askers.append(reply)
 
     def on_stopped(self, call: Callable[[], None]) -> None:
         """Call `call` when every run that was stopped has done so or is given up on."""
-        left = len(self._stopping)
+        stopping = [run for run in self._stopping if run.how is None]
+        left = len(stopping)
 
         def count(_: Reply[Any]) -> None:
             nonlocal left
@@ -237,7 +240,7 @@ class Lane:
         if left == 0:
             call()
             return
-        for run in list(self._stopping):
+        for run in stopping:
             told: Reply[Any] = Reply()
             told.on_done(count)
             run.askers.append(told)

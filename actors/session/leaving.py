@@ -18,6 +18,7 @@ from ..errors import (
 )
 from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
+from ..ports import Timer
 from .approvals import is_decided, undecided
 from .backstage import EndReason
 from .commands import HandBack
@@ -44,6 +45,7 @@ class Leaving(Part):
     _on_settled: Callable[[], None] | None
     _draining: bool
     erasure: Erasure | None = None  # of the class, like all that few sessions ever have
+    grace: Timer | None = None
 
     @property
     def idle(self) -> bool:
@@ -218,6 +220,8 @@ class Leaving(Part):
         self.phase = Phase.GONE
         if self._expiry is not None:
             self._expiry.stop()
+        if self.grace is not None:
+            self.grace.cancel()
         self.actor_inbox.detach()
         self.close_watches()
         if self.erasure is not None:

@@ -254,10 +254,11 @@ class TurnRun:
         limits, now = self._limits, self._clock.monotonic()
         if self._signalled:  # what it has said waits to be taken: it is not the silent one
             self._heard_s = now
-        if now - self._began_s >= limits.wall_s:
+        # Compared as it is added below: rounded otherwise, it might never be due, and look on.
+        if now >= self._began_s + limits.wall_s:
             self._time_out(TurnOverLimit("seconds", limits.wall_s))
             return None
-        if now - self._heard_s >= limits.silence_s:
+        if now >= self._heard_s + limits.silence_s:
             self._time_out(TurnOverLimit("seconds of silence", limits.silence_s))
             return None
         return min(self._began_s + limits.wall_s, self._heard_s + limits.silence_s) - now

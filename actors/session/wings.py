@@ -179,9 +179,9 @@ class Wings:
 
     def _hook_too_late(self) -> None:
         self._hook_failed(f"not done after {self._backstage.boxes.hook_s:g} s")
-        self._end()
         if self._hook is not None:
-            self._hook.cancel()
+            self._hook.cancel()  # first: the next hook of the session begins behind its end
+        self._end()
 
     def _hook_failed(self, why: str) -> None:
         if self.cleared.done:
