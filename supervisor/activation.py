@@ -108,6 +108,8 @@ class Activating(Admitting):
         if not isinstance(error, SessionExists):  # or what is there already stays as it was
             self._alarms.cancel(session)
             self._questions.refuse(session, error)
+        if isinstance(error, SessionDamaged):
+            self._quarantine.hold(session, error, self._stage.clock.monotonic())
         if not isinstance(error, Refused):
             log.error("session_not_opened", session=session, error=text_of(error))
         self._close_place(session, error)

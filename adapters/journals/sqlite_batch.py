@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any, Final, TypeAlias
 
 from ...actors.ports import SessionId
+from .checksums import checksum, seed_of
 from .sqlite_jobs import Append, columns
 
 _ROWS: Final = 1024
@@ -44,7 +45,11 @@ class Batch:
         else:
             job = job.with_members_of(before)
         self._last[job.session] = job
-        self._events += [(job.session, n, body) for n, body in enumerate(job.events, job.after + 1)]
+        session, seed = job.session, seed_of(job.session)
+        self._events += [
+            (session, n, body, checksum(seed, n, body))
+            for n, body in enumerate(job.events, job.after + 1)
+        ]
         return True
 
     def write(self, db: sqlite3.Connection) -> bool:
@@ -98,8 +103,8 @@ def _update(rows: int) -> str:
 def _insert(rows: int) -> str:
     # CROSS JOIN keeps the order of the tables: SQLite must not walk all sessions instead.
     return (
-        "INSERT INTO events SELECT key, column2, column3"
-        f" FROM ({_values(rows, 3)}) CROSS JOIN sessions ON id = column1"
+        "INSERT INTO events SELECT key, column2, column3, column4"
+        f" FROM ({_values(rows, 4)}) CROSS JOIN sessions ON id = column1"
     )
 
 

@@ -15,6 +15,7 @@ from ...actors.errors import Conflict, Fenced, SessionExists, SessionNotFound
 from ...actors.kernel.reply import Reply
 from ...actors.ports import Commit, End, IndexRow, NewSession, SessionId
 from .bounds import check_row
+from .checksums import checksum, seed_of
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,9 +60,13 @@ class Append(msgspec.Struct, frozen=True, gc=False):
         ).rowcount
         if not changed:
             raise self._refusal(db)
+        seed = seed_of(self.session)
         db.executemany(
-            "INSERT INTO events SELECT key, ?, ? FROM sessions WHERE id = ?",
-            [(n, body, self.session) for n, body in enumerate(self.events, self.after + 1)],
+            "INSERT INTO events SELECT key, ?, ?, ? FROM sessions WHERE id = ?",
+            [
+                (n, body, checksum(seed, n, body), self.session)
+                for n, body in enumerate(self.events, self.after + 1)
+            ],
         )
         return self.last
 
@@ -82,11 +87,18 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     def run(self, db: sqlite3.Connection) -> int:
         # `head`: the appends it folds may have failed, and it must not outlive them.
         changed = db.execute(
-            "INSERT INTO snapshots SELECT key, ?, ? FROM sessions"
+            "INSERT INTO snapshots SELECT key, ?, ?, ? FROM sessions"
             " WHERE id = ? AND epoch = ? AND head >= ?"
             " ON CONFLICT(session) DO UPDATE SET revision = excluded.revision,"
-            " body = excluded.body WHERE excluded.revision > revision",
-            (self.revision, self.state, self.session, self.epoch, self.revision),
+            " body = excluded.body, sum = excluded.sum WHERE excluded.revision > revision",
+            (
+                self.revision,
+                self.state,
+                checksum(seed_of(self.session), self.revision, self.state),
+                self.session,
+                self.epoch,
+                self.revision,
+            ),
         ).rowcount
         if not changed and (refusal := self._refusal(db)) is not None:
             raise refusal
@@ -140,8 +152,8 @@ class Create(msgspec.Struct, frozen=True, gc=False):
         if not changed:
             raise SessionExists(self.session)
         db.execute(
-            "INSERT INTO events SELECT key, 0, ? FROM sessions WHERE id = ?",
-            (self.new.genesis, self.session),
+            "INSERT INTO events SELECT key, 0, ?, ? FROM sessions WHERE id = ?",
+            (self.new.genesis, checksum(seed_of(self.session), 0, self.new.genesis), self.session),
         )
 
 

@@ -9,15 +9,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from ...actors.errors import JournalFormat, JournalUnavailable
-
-FORMAT: Final = "2"
-"""What `meta` says of a file written by this version. A newer one is refused, untouched."""
-
-OLDER: Final = ("1",)
-"""Formats that are brought to this one, in one transaction, when the file is opened to be written.
-
-In format 1 the index of sessions knows nothing of their records, and there are no such events.
-"""
+from .sqlite_formats import FORMAT, READABLE, adapt, format_of, migrate
 
 APPLICATION_ID: Final = 0x6772_6E6D
 """Lets `file` and SQLite's own tools tell a journal from another database."""
@@ -52,9 +44,13 @@ CREATE TABLE members(
 CREATE INDEX members_session ON members(session);
 CREATE INDEX sessions_recent ON sessions(updated_ms, key) WHERE deleted_ms IS NULL;
 CREATE INDEX sessions_owned ON sessions(owner, updated_ms, key) WHERE deleted_ms IS NULL;
-CREATE TABLE events(session INTEGER NOT NULL, revision INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE events(
+    session INTEGER NOT NULL, revision INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER
+);
 CREATE UNIQUE INDEX events_revision ON events(session, revision);
-CREATE TABLE snapshots(session INTEGER PRIMARY KEY, revision INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE snapshots(
+    session INTEGER PRIMARY KEY, revision INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER
+);
 """
 
 # Who takes part is written as a list with the row, and taken apart here, so that an append stays
@@ -71,20 +67,6 @@ _TRIGGERS: Final = tuple(
         ("changed", "AFTER UPDATE OF members ON sessions WHEN NEW.members <> OLD.members"),
     )
 )
-
-_ADDED: Final = {
-    "title": "TEXT NOT NULL DEFAULT ''",
-    "language": "TEXT NOT NULL DEFAULT 'en'",
-    "interactions": "INTEGER NOT NULL DEFAULT 0",
-    "feedback": "INTEGER NOT NULL DEFAULT 0",
-}
-"""What format 2 has in the index. No row is rewritten: each gets its values with its next event."""
-
-_AS_IF_ADDED: Final = (
-    "CREATE TEMP VIEW sessions AS SELECT *,"
-    " '' AS title, 'en' AS language, 0 AS interactions, 0 AS feedback FROM main.sessions"
-)
-"""Shows a file of format 1 to a connection that may not write to it. It stands before the table."""
 
 _ENDED: Final = (
     "CREATE INDEX IF NOT EXISTS sessions_ended ON sessions(updated_ms, key)"
@@ -135,35 +117,33 @@ def _configure(db: sqlite3.Connection, durability: Durability) -> None:
 
 
 def connect_read_only(path: Path, *, busy_s: float) -> sqlite3.Connection:
-    """A connection that cannot write, also while another process does. It reads older formats."""
-    db = _connect(f"{path.as_uri()}?mode=ro", busy_s)
+    """A connection to a journal that cannot write, also while another process does."""
+    db = _connect_read_only(path, busy_s)
     try:
-        if _format(db) in OLDER:
-            db.execute(_AS_IF_ADDED)
+        adapt(db)
+        db.execute("PRAGMA query_only = ON")
     except BaseException:
         db.close()
         raise
-    db.execute("PRAGMA query_only = ON")
     return db
 
 
-def prepare(db: sqlite3.Connection, *, fresh: bool = True) -> None:
-    """Make the tables in one transaction, so that a crash leaves all of them or none.
+def _connect_read_only(path: Path, busy_s: float) -> sqlite3.Connection:
+    return _connect(f"{path.as_uri()}?mode=ro", busy_s)
 
-    A file that is there already is brought to this format, in the same way.
-    """
+
+def prepare(db: sqlite3.Connection, *, fresh: bool = True) -> None:
+    """Make the tables, or bring older ones forward, in one transaction: all of it or nothing."""
+    if not fresh:
+        migrate(db)
+        db.execute(_ENDED)
+        db.execute(_RESTING)
+        return
     db.execute("BEGIN IMMEDIATE")
-    if fresh:
-        for statement in (*filter(str.strip, _TABLES.split(";")), *_TRIGGERS):
-            db.execute(statement)
-        db.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT,))
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    elif _format(db) in OLDER:
-        for column, kind in _ADDED.items():
-            db.execute(f"ALTER TABLE sessions ADD COLUMN {column} {kind}")
-        db.execute("UPDATE meta SET value = ? WHERE key = 'format'", (FORMAT,))
-    db.execute(_ENDED)
-    db.execute(_RESTING)
+    for statement in (*filter(str.strip, _TABLES.split(";")), *_TRIGGERS, _ENDED, _RESTING):
+        db.execute(statement)
+    db.execute("INSERT INTO meta VALUES ('format', ?), ('unsummed', '0')", (FORMAT,))
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute("COMMIT")
 
 
@@ -180,8 +160,15 @@ def holds_journal(path: Path, *, busy_s: float) -> bool:
         raise JournalUnavailable(str(path), why=f"SQLite {sqlite3.sqlite_version} is too old")
     if not path.exists():
         return False
-    with unavailable(path), closing(connect_read_only(path, busy_s=busy_s)) as db:
+    with unavailable(path), closing(_connect_read_only(path, busy_s)) as db:
         return _is_journal(path, db)
+
+
+def require_journal(path: Path, *, busy_s: float) -> None:
+    """Raise what `holds_journal` does, and JournalUnavailable if there is nothing."""
+    if not holds_journal(path, busy_s=busy_s):
+        why = "it is empty" if path.exists() else "there is no such file"
+        raise JournalUnavailable(str(path), why=why)
 
 
 @contextmanager
@@ -206,14 +193,6 @@ def _is_journal(path: Path, db: sqlite3.Connection) -> bool:
     if (application := db.execute("PRAGMA application_id").fetchone()[0]) != APPLICATION_ID:
         why = f"it is a database of another application ({application:#x})"
         raise JournalUnavailable(str(path), why=why)
-    if (found := _format(db)) not in (FORMAT, *OLDER):
-        raise JournalFormat(str(path), found=found or "unknown", readable=FORMAT)
+    if (found := format_of(db)) not in READABLE:
+        raise JournalFormat(str(path), found=found, readable=FORMAT)
     return True
-
-
-def _format(db: sqlite3.Connection) -> str | None:
-    """What the file says of itself; None if it says nothing."""
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-        return None
-    row = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-    return row[0] if row else None

@@ -1,7 +1,8 @@
-"""Files of older formats are read, and brought to this one when they are opened to be written."""
+"""A journal of every format that was ever published is read, brought forward, and gone on with."""
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import sqlite3
 from contextlib import closing
@@ -9,137 +10,127 @@ from pathlib import Path
 
 import pytest
 from conformance.journal_kit import error_of, played
-from theatre import echo, play, texts
+from data.journals.make import agent
+from theatre import ManualClock, texts
 
 import greenroom
-from greenroom.actors.ports import SessionQuery
-from greenroom.adapters.journals import sqlite_schema
+from greenroom.actors.errors import JournalFormat
+from greenroom.adapters.journals.damage import Damage
 from greenroom.adapters.journals.sqlite import SqliteJournal
+from greenroom.adapters.journals.sqlite_formats import FORMAT, READABLE
+from greenroom.supervisor.recording import read_recording
 
-FORMAT_1 = gzip.decompress(Path(__file__).with_name("format-1.db.gz").read_bytes())
-"""Sessions `talk` (bob is in it and has been answered), `quiet`, `over`, and `gone`, deleted."""
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    path = tmp_path / "old.db"
-    path.write_bytes(FORMAT_1)
-    return path
+STORED = Path(__file__).parent.parent / "data" / "journals"
+SAID = [line for n in range(4) for line in (f"question {n}", f"you said: question {n}")]
 
 
-def format_of(path: Path) -> tuple[str, str]:
-    """What the file says of itself, and what its tables look like."""
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
-        (found,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-        made = db.execute("PRAGMA table_info(sessions)").fetchall()
-        return found, ", ".join(f"{name} {kind} {needed}" for _, name, kind, needed, *_ in made)
+@pytest.fixture(params=READABLE)
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of the file that the format's own version has written."""
+    found = tmp_path / "journal.db"
+    stored = STORED / f"format-{request.param}.db.gz"
+    found.write_bytes(gzip.decompress(stored.read_bytes()))
+    return found
+
+
+def test_a_file_of_each_format_is_stored() -> None:
+    stored = {file.name for file in STORED.glob("*.gz")}
+    assert stored == {f"format-{name}.db.gz" for name in READABLE}
 
 
 @played
-async def test_a_file_of_format_1_is_read_and_not_written(path: Path) -> None:
+async def test_an_older_format_is_read_without_being_touched(path: Path) -> None:
+    before = path.read_bytes()
     journal = SqliteJournal(path, read_only=True)
     await journal.open()
-    try:
-        rows = (await journal.list(SessionQuery())).rows
-        assert {row.id: (row.owner, row.title, row.language, row.feedback) for row in rows} == {
-            "talk": ("ann", "", "en", 0),
-            "quiet": ("bob", "", "en", 0),
-            "over": ("ann", "", "en", 0),
-        }
-        assert await journal.find("talk") in rows
-        assert (await journal.list(SessionQuery(after=rows[0]))).rows == rows[1:]
-        assert [row.id for row in await journal.joined_by("bob")] == ["talk", "quiet"]
-        totals = await journal.totals()
-        assert (totals.sessions, totals.interactions, totals.feedback) == (3, 0, 0)
-        page = await journal.read("talk", after=0, limit=100)
-        assert (page.head, len(page.events)) == (5, 5)
-    finally:
-        await journal.close()
 
-    assert path.read_bytes() == FORMAT_1
+    recording = await read_recording(journal, "talk")
 
-
-def test_a_file_of_format_1_goes_on_in_this_one(path: Path, tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with greenroom.Runtime(echo, journal=SqliteJournal(path)) as runtime:
-            session = runtime.session("talk")
-            told = texts(await session.transcript("bob"))
-            assert told == [
-                "what was said before there were titles",
-                "You said: what was said before there were titles",
-            ]
-            await session.add_feedback("bob", "n", "correct")
-            row = await runtime.find("talk")
-            assert row is not None
-            assert row.title == "what was said before there were tit..."
-            assert (row.interactions, row.feedback) == (1, 1)
-            assert {each.id for each in (await runtime.sessions()).rows} == {
-                *("talk", "quiet", "over")
-            }
-            assert [each.id for each in await runtime.sessions_of("bob")] == ["talk", "quiet"]
-            with pytest.raises(greenroom.SessionExists):
-                await runtime.create(user="ann", id="gone")
-
-        async with greenroom.Runtime(journal=SqliteJournal(path)) as runtime:
-            assert texts(await runtime.session("talk").transcript("bob")) == told
-            assert (await runtime.totals()).feedback == 1
-
-        fresh = SqliteJournal(tmp_path / "new.db")
-        await fresh.open()
-        await fresh.close()
-
-    play(scene)
-
-    assert format_of(path) == format_of(tmp_path / "new.db")
-    assert format_of(path)[0] == sqlite_schema.FORMAT
-
-
-@played
-async def test_who_was_reading_reads_on_while_the_file_is_brought_to_this_format(
-    path: Path,
-) -> None:
-    watching, journal = SqliteJournal(path, read_only=True), SqliteJournal(path)
-    await watching.open()
-    before = (await watching.list(SessionQuery())).rows
-
-    await journal.open()
-    claim = await journal.claim("talk")
-    row = await journal.find("talk")
-    assert row is not None
-    newer = greenroom.IndexRow(
-        id="talk",
-        owner="ann",
-        name="a room",
-        state="active",
-        created_ms=row.created_ms,
-        updated_ms=row.updated_ms + 1000,
-        title="now it has one",
-        feedback=3,
-    )
-    await journal.append("talk", [b"?"], epoch=claim.epoch, after=claim.revision, row=newer)
-
-    after = (await watching.list(SessionQuery())).rows
-    assert [each.title for each in before] == ["", "", ""]
-    assert (after[0].id, after[0].title, after[0].feedback) == ("talk", "now it has one", 3)
-    assert (await watching.totals()).feedback == 3
-    await watching.close()
     await journal.close()
+    assert texts(recording.state.history) == SAID
+    assert recording.state.context["deep"] == {"list": [1, 2.5, None, True]}
+    assert path.read_bytes() == before
 
 
 @played
-async def test_a_crash_while_it_is_brought_to_this_format_leaves_the_older_one(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broken = dict(sqlite_schema._ADDED) | {"title": "TEXT NOT NULL"}  # with no default: refused
-    order = {name: broken[name] for name in ("feedback", "language", "interactions", "title")}
-    before = format_of(path)
-    with monkeypatch.context() as patched:
-        patched.setattr(sqlite_schema, "_ADDED", order)
-        error = await error_of(SqliteJournal(path).open())
-    assert isinstance(error, greenroom.JournalUnavailable)
-    assert format_of(path) == before
+async def test_an_older_format_is_brought_forward_and_gone_on_with(path: Path) -> None:
+    for round_ in (1, 2):
+        clock = ManualClock()
+        async with greenroom.Runtime(agent, journal=SqliteJournal(path), clock=clock) as runtime:
+            talk, asks = runtime.session("talk"), runtime.session("asks")
+            assert texts(await talk.transcript("ann"))[: len(SAID)] == SAID
+            assert (await talk.info()).name == "naïve 日本 \N{PERFORMING ARTS}"
+            again = await talk.send("ann", "question 3", key="key-3")
+            assert again.id == 4  # the key is remembered
+            turn = await talk.send("bob", f"more {round_}")
+            await turn.result()
+            assert texts(await talk.transcript("bob"))[-1] == f"you said: more {round_}"
+            if round_ == 1:
+                asked = await asks.approval("ann")
+                assert asked is not None
+            for name, error in (
+                ("gone", greenroom.SessionNotFound),
+                ("ended", greenroom.SessionEnded),
+                ("new", greenroom.WrongState),
+            ):
+                owner = "eve" if name == "new" else "bob"
+                assert isinstance(await error_of(runtime.session(name).post(owner, "x")), error)
 
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() == (FORMAT,)
+
+
+@played
+async def test_bringing_forward_is_all_or_nothing(path: Path) -> None:
+    """A second statement that fails leaves the file in the format it had."""
+    with closing(sqlite3.connect(path)) as db:
+        (found,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+        if found == FORMAT:
+            return
+        db.execute("ALTER TABLE snapshots ADD COLUMN sum")  # as nobody has left it
+        db.commit()
+
+    error = await error_of(SqliteJournal(path).open())
+
+    assert isinstance(error, greenroom.JournalUnavailable)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() == (found,)
+        columns = [name for _, name, *_ in db.execute("PRAGMA table_info(events)")]
+        assert columns == ["session", "revision", "body"]
+
+
+@pytest.mark.parametrize("table", ["events", "snapshots"])
+@played
+async def test_what_has_lost_its_sum_is_damaged_and_what_never_had_one_is_not(
+    path: Path, table: str
+) -> None:
     journal = SqliteJournal(path)
     await journal.open()
+    with closing(sqlite3.connect(path)) as db:
+        (old,) = db.execute("SELECT value FROM meta WHERE key = 'unsummed'").fetchone()
+        db.execute(f"UPDATE {table} SET sum = NULL")
+        db.commit()
+    found: list[Damage] = []
+
+    counted = await journal.check(found=found.append)
     await journal.close()
-    assert format_of(path)[0] == sqlite_schema.FORMAT
+
+    if old == "0":
+        assert {"talk", "asks"} <= {damage.session for damage in found}
+    else:
+        assert found == []
+        assert counted.unsummed > 0
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_newer_journal_is_refused_and_no_byte_of_it_changes(path: Path, read_only: bool) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE meta SET value = '9' WHERE key = 'format'")
+        db.commit()
+    before = path.read_bytes()
+
+    error = asyncio.run(error_of(SqliteJournal(path, read_only=read_only).open()))
+
+    assert isinstance(error, JournalFormat)
+    assert (error.found, error.readable) == ("9", FORMAT)
+    assert path.read_bytes() == before
