@@ -139,7 +139,8 @@ async def live(life: Life, dialogues: Sequence[Dialogue]) -> None:
             await asyncio.sleep(rng.random() / 50)
 
     async with runtime:
-        tapping = asyncio.create_task(tap())
+        # A guest that has come in misses what happens before it listens, which only a tap can be.
+        tapping = asyncio.create_task(tap() if life.people == 1 else asyncio.sleep(0))
         async with asyncio.TaskGroup() as players:
             for _ in range(life.at_once):
                 players.create_task(play())
