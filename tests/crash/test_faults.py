@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from crash.faults import BUSY, FAULTS, FULL, STUCK, UNREADABLE, UNSURE, Fault, FaultyJournal
 from crash.words import digest
+from house import GUARD_S
 from hypothesis import given, settings
 from hypothesis.strategies import integers
-from house import GUARD_S
 from theatre import LotteryDispatcher, echo, play, texts
 
 import greenroom
