@@ -95,6 +95,9 @@ class Activating(Admitting):
         place.new = place.mail = None
         self._questions.hand_to(session, place.box)
         actor._start_actor_loop()
+        deferred, place.deferred = place.deferred, []
+        for mail in deferred:  # now that it turns out to exist
+            self.process(mail)
 
     def _not_admitted(self, mail: Mail, error: GreenroomError) -> None:
         """Undo a claim that may not be used, so that it leaves no trace."""
