@@ -309,7 +309,7 @@ class Ensemble:
         self.players.quiet = True
         for _ in range(3):
             self.journal.heal()
-            for _ in range(15):
+            for _ in range(20):
                 await self.clock.advance(2.0)
             for name in (*SESSIONS, *FORKS):
                 state = self.witness.state(name)
@@ -318,14 +318,22 @@ class Ensemble:
                     await self.clock.advance(1.0)
         for name in (*SESSIONS, *FORKS):
             await self.witness.catch_up(self.reader(name))
-        for _ in range(20):
+        for _ in range(200):
             await self.clock.advance(2.0)
+            if not any(map(_works, (self.runtime, *self.others))):
+                return
 
     def reader(self, name: str) -> Reader:
         return next(reader for reader in self.readers if reader.name == name)
 
     def _note(self, what: str, reply: Reply[Any]) -> None:
         self.replies.append((what, reply))
+
+
+def _works(runtime: greenroom.Runtime) -> bool:
+    """Whether a session is on stage, or will be by itself."""
+    assert runtime._supervisor is not None
+    return bool(runtime.resident or len(runtime._supervisor._alarms))
 
 
 def owner_of(name: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from theatre import settle
@@ -44,10 +44,12 @@ class Players:
                 yield ToolResult(id=call, value=turn.decisions[call])
         for number in range(self.rng.randrange(7)):
             await settle(self.rng.randrange(5))
-            async for output in self._do(turn, f"{turn.id}.{turn.attempt}.{number} "):
-                yield output
+            doing = self._do(turn, f"{turn.id}.{turn.attempt}.{number} ")
+            async with aclosing(doing) as outputs:
+                async for output in outputs:
+                    yield output
 
-    async def _do(self, turn: greenroom.Turn, text: str) -> AsyncIterator[Any]:  # noqa: C901
+    async def _do(self, turn: greenroom.Turn, text: str) -> AsyncGenerator[Any, None]:  # noqa: C901
         """Say something, or call a tool, or do what is harder to get right."""
         rng = self.rng
         match rng.randrange(20):
@@ -65,8 +67,9 @@ class Players:
                 for message in await turn.steering():
                     yield f"[{message.text}] "
             case 11 | 12 | 13:
-                async for output in self._hang(turn):
-                    yield output
+                async with aclosing(self._hang(turn)) as outputs:
+                    async for output in outputs:
+                        yield output
             case 14:
                 for _ in range(FLOOD):
                     yield TextDelta("~", key=turn.answer_key)
@@ -89,7 +92,7 @@ class Players:
             )
         )
 
-    async def _hang(self, turn: greenroom.Turn) -> AsyncIterator[Any]:
+    async def _hang(self, turn: greenroom.Turn) -> AsyncGenerator[Any, None]:
         """Wait for ever, and take it well, or not, to be told to stop."""
         how = self.rng.randrange(4)
         try:
