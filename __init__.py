@@ -59,24 +59,14 @@ from .actors.errors import (
 )
 from .actors.kernel.reply import Reply
 from .actors.ports import IndexRow, SessionPage
-from .actors.session.answers import (
-    CancelReceipt,
-    CutReceipt,
-    HistoryPage,
-    JoinReceipt,
-    Member,
-    PhaseReceipt,
-    Receipt,
-    SessionInfo,
-    SessionSnapshot,
-    TurnResult,
-)
+from .actors.session.answers import CancelReceipt, CutReceipt, JoinReceipt, PhaseReceipt, Receipt
 from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.audit import Problem, TranscriptReport
 from .actors.session.backstage import EndReason
 from .actors.session.cursor import START
 from .actors.session.events import Exchange
 from .actors.session.frames import Frame, FrameReceipt, VisualSettings
+from .actors.session.info import HistoryPage, Member, SessionInfo, SessionSnapshot, TurnResult
 from .actors.session.items import Gap, Published
 from .actors.session.operations import (
     CallApproval,
@@ -88,6 +78,7 @@ from .actors.session.operations import (
     UserInput,
 )
 from .actors.session.pipeline import Turn
+from .actors.session.records import SessionRecords
 from .actors.session.resources import Opening
 from .actors.session.secret import Secret
 from .actors.session.settings import Settings
@@ -189,6 +180,7 @@ __all__ = [
     "SessionNotFound",
     "SessionPage",
     "SessionParked",
+    "SessionRecords",
     "SessionSnapshot",
     "Settings",
     "Shutdown",

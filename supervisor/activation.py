@@ -6,7 +6,14 @@ import asyncio
 
 import structlog
 
-from ..actors.errors import GreenroomError, Refused, RuntimeClosed, SessionDamaged, text_of
+from ..actors.errors import (
+    GreenroomError,
+    Refused,
+    RuntimeClosed,
+    SessionDamaged,
+    SessionExists,
+    text_of,
+)
 from ..actors.kernel.mailbox import Mail
 from ..actors.kernel.reply import Reply
 from ..actors.ports import Journal, NewSession, SessionId
@@ -101,8 +108,11 @@ class Activating(Admitting):
     def not_opened(self, mail: Mail) -> None:
         """The journal has no such session, or does not give it."""
         session, error = mail.message.session, mail.message.error
-        self._alarms.cancel(session)
-        self._questions.refuse(session, error)
+        if not isinstance(error, SessionExists):  # or what is there already stays as it was
+            self._alarms.cancel(session)
+            self._questions.refuse(session, error)
+        if isinstance(error, SessionDamaged):
+            self._quarantine.hold(session, error, self._stage.clock.monotonic())
         if not isinstance(error, Refused):
             log.error("session_not_opened", session=session, error=text_of(error))
         self._close_place(session, error)

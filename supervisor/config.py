@@ -14,7 +14,7 @@ from ..actors.errors import ConfigError, InvalidInput
 from ..actors.session import values
 from ..actors.session.approvals import MAX_EXPIRES_S
 from ..actors.session.backstage import TimeBoxes
-from ..actors.session.turns import TurnLimits
+from ..actors.session.watchdog import TurnLimits
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

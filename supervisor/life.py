@@ -23,6 +23,7 @@ from ..actors.session.resources import Factory
 from ..actors.session.secret import Secret
 from ..actors.session.stage import Stage, Stats
 from ..actors.session.state import Genesis
+from ..actors.session.watchdog import Watchdog
 from .config import Config
 from .directory import Directory
 from .forks import Forks
@@ -120,7 +121,7 @@ class Life(Registry):
             stream=self._stream,
             compactor=self._compactor,
             stats=self.stats,
-            limits=config.turn_limits,
+            watchdog=Watchdog(self._clock, config.turn_limits),
             turn_attempts=config.turn_attempts,
             approval_expires_s=config.approval_expires_s,
             snapshot_bytes=config.snapshot_bytes,
@@ -171,6 +172,7 @@ class Life(Registry):
         self._phase, self._report = "stopped", report
         self._mailbox.close(lambda _: RuntimeClosed(self._phase))
         self._logs.close(RuntimeClosed(self._phase))
+        self._stage.watchdog.close()
         self._forks.close(RuntimeClosed(self._phase))
         await self.journal.close()
         if report.handed_back or report.left:

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from ..actors.errors import InvalidInput
 from ..actors.kernel.reply import Reply
 from ..actors.ports import Clock, UserId
-from ..actors.session.answers import HistoryPage
+from ..actors.session.info import HistoryPage
 from ..actors.session.items import Published
 from ..actors.session.messages import GetHistory, RequireMember
 

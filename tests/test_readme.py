@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from recorded import environment
+from theatre import play
+
+import greenroom
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -48,6 +53,28 @@ def test_the_quick_start_is_short() -> None:
     lines = [line for line in blocks("python")[0].splitlines() if line.strip()]
 
     assert len(lines) <= 15
+
+
+def test_the_approval_runs_as_written() -> None:
+    (program,) = [block for block in blocks("python") if "RequestApproval" in block]
+    names: dict[str, Any] = {"greenroom": greenroom}
+    exec(program, names)
+
+    async def scene() -> list[str]:
+        said = []
+        async with greenroom.Runtime(names["agent"]) as runtime:
+            session = await runtime.create(user="ada", id="s")
+            for yes in (True, False):
+                turn = await session.send("ada", "two seats, please")
+                while await session.approval("ada") is None:
+                    await asyncio.sleep(0)
+                assert await runtime.passivate("s")
+                await session.decide("ada", {"b1": yes})
+                said.append((await turn.result()).text)
+            assert (await session.verify("ada")).valid
+        return said
+
+    assert play(scene) == ["It is booked.", "Then not."]
 
 
 def test_every_file_it_links_to_is_there() -> None:

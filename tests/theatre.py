@@ -57,6 +57,12 @@ class ManualClock:
         heapq.heappush(self._timers, (self.now_s + delay_s, self._count, timer))
         return timer
 
+    @property
+    def last_due_s(self) -> float:
+        """When the last timer that still runs is due, from now."""
+        due = (due_s for due_s, _, timer in self._timers if timer.runs)
+        return max(due, default=self.now_s) - self.now_s
+
     async def advance(self, seconds: float) -> None:
         """Move on, running what falls due in order, and let all of it settle."""
         until = self.now_s + seconds
@@ -72,6 +78,10 @@ class ManualClock:
 class ManualTimer:
     def __init__(self, call: Callable[[], None]) -> None:
         self._call: Callable[[], None] | None = call
+
+    @property
+    def runs(self) -> bool:
+        return self._call is not None
 
     def cancel(self) -> None:
         self._call = None

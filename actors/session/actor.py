@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, Final, get_args
 
 import msgspec
 import structlog
 from pykka._envelope import Envelope
 
-from ..errors import (
-    Fenced,
-    InvalidInput,
-    NoPipeline,
-    OutcomeUnknown,
-    Refused,
-    text_of,
-)
+from ..errors import Fenced, NoPipeline, OutcomeUnknown, Refused, text_of
 from ..kernel.mailbox import Mail, Mailbox
 from ..kernel.reply import Reply
 from .answers import answer
-from .approvals import is_decided, undecided
+from .approvals import undecided
+from .attending import Attending
 from .backstage import EndReason
 from .commands import Command, Compact, Expire, Greet, Send, Suspend
 from .compaction import require_compactor
 from .desk import QUESTIONS, Desk
 from .ending import begin_grace, end_grace, erase
-from .entry import Done, Entry, encode_entry
+from .entry import Done, Entry, encode_entry, encoded
 from .events import (
     ApprovalDecided,
     ApprovalRequested,
     Durable,
-    Ephemeral,
     Event,
     Joined,
     Left,
@@ -44,12 +37,10 @@ from .events import (
     TurnStarted,
     TurnSteered,
 )
-from .expiry import Expiry
 from .fold import apply, remember, save
-from .frames import Frame
 from .idempotency import done, first_answer
 from .lane import Lane
-from .leaving import Leaving, Phase
+from .leaving import Leaving
 from .live import LiveLog
 from .messages import (
     ApprovalDue,
@@ -71,15 +62,16 @@ from .messages import (
     Touch,
 )
 from .outbox import Held, Outbox
+from .part import Phase
 from .presence import Presences
 from .rules import decide
 from .rules.moment import Moment
+from .running import Running
 from .screen import SHOWN, Screen
 from .stage import Stage
 from .state import State
 from .turns import LateAnswer, RunGone, TakeSteering, TurnOutput
 from .upkeep import Upkeep
-from .voice import Voice
 from .wings import Wings
 
 COMMANDS: Final = frozenset(get_args(Command))
@@ -97,7 +89,7 @@ _BEGIN: Final = Envelope(Begin())
 log = structlog.get_logger()
 
 
-class SessionActor(Upkeep, Leaving):
+class SessionActor(Running, Leaving):
     """One activation of one session: thin around `decide` and `apply`.
 
     It is built with its state, for which `unsnapped` bytes of events had to be replayed, attached
@@ -132,27 +124,6 @@ class SessionActor(Upkeep, Leaving):
         self._on_settled: Callable[[], None] | None = None
         self._draining = False
 
-    @property
-    def idle(self) -> bool:
-        """Whether it could leave now: no turn runs or waits for a free lane, no mail waits.
-
-        A suspended turn does not run, and those behind it wait for people.
-        """
-        state = self.state
-        held = self._holds_turns and not self._opening
-        queued = state.queued and state.lifecycle == "active" and not held
-        lane = state.approval is None and (state.running or queued)
-        resumes = self._opening and is_decided(state)
-        busy = lane or resumes or self._outbox or self.actor_inbox.depth
-        stopping = self._lane is not None and self._lane.stopping
-        return self.phase is Phase.LIVE and not (busy or stopping)
-
-    @property
-    def _holds_turns(self) -> bool:
-        """Whether no turn may start: the session is leaving, or there is nothing to run it."""
-        held = self._wings is not None and self._wings.holds
-        return held or self._draining or self._stage.stream is None
-
     def _start_actor_loop(self) -> None:
         # Attached first: mail is only handled from the dispatcher's next pass on, and a failure
         # while settling the past is contained like any other.
@@ -177,7 +148,7 @@ class SessionActor(Upkeep, Leaving):
         if approval is not None and approval.expires_ms <= self._stage.clock.now_ms():
             self.run_command(Expire(approval=approval.id), None)
         elif approval is not None:
-            self._watch_approval()
+            self.watch_approval()
 
     def handle(self, mail: Mail) -> None:
         message = mail.message
@@ -201,6 +172,15 @@ class SessionActor(Upkeep, Leaving):
         if self._draining:
             self.leave_if_drained()
 
+    def process(self, mail: Mail) -> None:
+        """Handle one message; whatever a handler raises costs that command, and a restart."""
+        try:
+            self.handle(mail)
+        except BaseException as error:
+            if isinstance(mail.reply_to, Reply):
+                mail.reply_to.set_error(OutcomeUnknown(self.state.id, why=text_of(error)))
+            self._crash(Departure.CRASHED, error)
+
     # --- commands ---
 
     def run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
@@ -217,7 +197,7 @@ class SessionActor(Upkeep, Leaving):
                 require_compactor(stage, state.id)
             moment = self._moment()
             events = decide(state, command, moment)
-            bodies = _encode(events, moment.at_ms)
+            bodies = encoded(events, moment.at_ms)
         except Refused as refusal:
             stage.stats.refused += 1
             if reply is None:
@@ -258,7 +238,7 @@ class SessionActor(Upkeep, Leaving):
 
     def _moment(self) -> Moment:
         now_ms, lane = self._stage.clock.now_ms(), self._lane
-        if lane is None:
+        if lane is None or lane.run is None:
             return Moment(now_ms, (), self._holds_turns)
         return Moment(now_ms, lane.said, self._holds_turns, lane.delivered)
 
@@ -279,37 +259,6 @@ class SessionActor(Upkeep, Leaving):
         if effect is not None:
             effect(self, event)
 
-    def _begin_turn(self, event: TurnStarted) -> None:
-        """Have the pipeline invoked."""
-        if self.phase is Phase.LIVE:
-            self.active_s = self._stage.clock.monotonic()
-            if self._lane is None:
-                self._lane = Lane(self, self._stage, self.actor_inbox)
-            self._lane.begin(event)
-
-    def _end_turn(self, event: TurnEnded) -> None:
-        self.active_s = self._stage.clock.monotonic()
-        self._stage.stats.count_turn(event.status)
-        if self._expiry is not None:
-            self._expiry.follow(self.state)
-        if self._desk_made is not None:
-            self._desk_made.end_turn(self.state, event.turn)
-
-    def _end_steering(self, event: TurnSteered) -> None:
-        """Who waits for the turn waits for the one that was handed its message."""
-        if self._desk_made is not None:
-            self._desk_made.end_turn(self.state, event.turn)
-
-    def _note_presence(self, event: PresenceChanged) -> None:
-        self._desk.presence[event.user] = event
-
-    def _forget_presence(self, event: Left) -> None:
-        if self._presences is not None:
-            self._presences.forget(event.user)
-            self._desk.presence.pop(event.user, None)
-        if self._screen is not None:
-            self._screen.expel(event.user)
-
     def _finish(self, _: SessionEnded) -> None:
         self._live.finish()
         self._stage.tokens.pop(self.state.id, None)
@@ -319,170 +268,36 @@ class SessionActor(Upkeep, Leaving):
             self.close_watches()
         self._stage.supervisor.signal(Ended(self.state.id))
 
-    # --- turns ---
-
-    def _said(self) -> Sequence[str]:
-        """What the running turn has said and is in no message yet."""
-        return () if self._lane is None else self._lane.said
-
-    def _on_output(self, stamp: TurnOutput) -> None:
-        if self._lane is not None and self.phase is Phase.LIVE:
-            self._lane.hear(stamp)
-        else:
-            self._stage.stats.stale_outputs += 1
-
-    def _on_gone(self, mail: Mail) -> None:
-        if self._lane is not None:
-            self._lane.gone(mail.message.stamp)
-
-    def _steer(self, mail: Mail) -> None:
-        reply: Any = mail.reply_to
-        if self._lane is not None and self.phase is Phase.LIVE:
-            self._lane.steer(mail.message.stamp, reply)
-        else:
-            reply.set(())
-
-    def _on_late_answer(self, mail: Mail) -> None:
-        if self._lane is not None and self.phase is Phase.LIVE:
-            self._lane.place_late(mail.message.answer)
-
-    def _on_delivered(self, mail: Mail) -> None:
-        seen = mail.message
-        if self._lane is not None and seen.user in self.state.participants:
-            self._lane.deliver(seen.turn, seen.chars)
-
-    def _await_stopped(self, mail: Mail) -> None:
-        reply: Any = mail.reply_to
-        if self._lane is None:
-            reply.set("stopped")
-        else:
-            self._lane.ask_stopped(mail.message.turn, reply)
-
-    # --- voice ---
-
-    voice: Voice | None = None  # of the class: a session that has no phase has none of its own
-
-    def use_voice(self) -> Voice:
-        """Made when a phase is first set, or somebody touches: most sessions have no use for it."""
-        if self.voice is None:
-            self.voice = self._desk.voice = Voice(self._stage, self._outbox)
-        return self.voice
-
-    def _on_voice(self, mail: Mail) -> None:
-        self.active_s = self._stage.clock.monotonic()
-        self.use_voice().take(self.state, mail)
-
-    # --- approvals ---
-
-    def _watch_approval(self, _: ApprovalRequested | ApprovalDecided | None = None) -> None:
-        """Have the pending approval expire in time, if this activation lasts so long."""
-        if self._expiry is None:
-            self._expiry = Expiry(self._stage.clock, self.actor_inbox)
-        self._expiry.follow(self.state)
-
-    def _on_decision(self, event: ApprovalDecided) -> None:
-        self._watch_approval(event)
-        self.open_again(event)
-
-    def _expire(self, mail: Mail) -> None:
-        if self.phase is Phase.LIVE:
-            self.run_command(Expire(approval=mail.message.approval), None)
-
-    # --- questions and presence ---
-
-    @property
-    def _desk(self) -> Desk:
-        """Made when the first question comes: most sessions are asked little."""
-        desk = self._desk_made
-        if desk is None:
-            desk = Desk(self._stage, self._live, self._outbox, self._said)
-            self._desk_made = desk
-        return desk
-
-    def _on_presence(self, mail: Mail) -> None:
-        presence = mail.message.presence
-        if presence.user not in self.state.participants:
-            return
-        if self._presences is None:
-            self._presences = Presences(self._stage.clock, self._ask_to_flush)
-        for change in self._presences.change(presence):
-            self.publish_only(change)
-
-    def _ask_to_flush(self) -> None:
-        self.actor_inbox.signal(FlushPresence())
-
-    def _flush_presence(self, _: Mail) -> None:
-        if self._presences is not None:
-            for change in self._presences.flush():
-                if change.user in self.state.participants:  # who is leaving is not shown after it
-                    self.publish_only(change)
-
-    def _on_shown(self, mail: Mail) -> None:
-        """A source, a frame or a question about them: most sessions never have any."""
-        screen = self._screen
-        if screen is None:
-            screen = self._screen = Screen(self._stage, self._outbox, self.state)
-        if screen.handle(mail):
-            self.active_s = self._stage.clock.monotonic()
-
-    def look(self, ttl_s: float | None) -> tuple[Frame, ...]:
-        """The recent frames, for a pipeline; called from any thread."""
-        return () if self._screen is None else self._screen.latest(ttl_s)
-
-    def _report_failure(self, mail: Mail) -> None:
-        self.publish_only(mail.message.failure)
-
-    def publish_only(self, event: Ephemeral) -> None:
-        """Publish what is not journaled, after all that was decided before it."""
-        self._outbox.put(Held((event,), self._stage.clock.now_ms(), self.state.revision))
-
-    def process(self, mail: Mail) -> None:
-        """Handle one message; whatever a handler raises costs that command, and a restart."""
-        try:
-            self.handle(mail)
-        except BaseException as error:
-            if isinstance(mail.reply_to, Reply):
-                mail.reply_to.set_error(OutcomeUnknown(self.state.id, why=text_of(error)))
-            self._crash(Departure.CRASHED, error)
-
     _HANDLERS: ClassVar[dict[type, Callable[[SessionActor, Mail], None]]] = {
         Begin: _begin,
-        Present: _on_presence,
-        FlushPresence: _flush_presence,
-        ReportFailure: _report_failure,
-        RunGone: _on_gone,
-        TakeSteering: _steer,
-        LateAnswer: _on_late_answer,
-        Delivered: _on_delivered,
-        AwaitStopped: _await_stopped,
+        Present: Attending.on_presence,
+        FlushPresence: Attending.flush_presence,
+        ReportFailure: Attending.report_failure,
+        RunGone: Running.on_gone,
+        TakeSteering: Running.steer,
+        LateAnswer: Running.on_late_answer,
+        Delivered: Running.on_delivered,
+        AwaitStopped: Running.await_stopped,
         ResourcesSettled: Upkeep.on_resources,
         SetToken: Upkeep.set_token,
         Passivate: Leaving.passivate,
-        SetPhase: _on_voice,
-        Touch: _on_voice,
-        ApprovalDue: _expire,
+        SetPhase: Attending.on_voice,
+        Touch: Attending.on_voice,
+        ApprovalDue: Running.expire,
         Erase: erase,
         GraceOver: end_grace,
-        **dict.fromkeys(SHOWN, _on_shown),
+        **dict.fromkeys(SHOWN, Attending.on_shown),
     }
     _EFFECTS: ClassVar[dict[type, Callable[[SessionActor, Any], None]]] = {
-        TurnStarted: _begin_turn,
-        TurnEnded: _end_turn,
-        TurnSteered: _end_steering,
-        ApprovalRequested: _watch_approval,
-        ApprovalDecided: _on_decision,
-        Left: _forget_presence,
-        PresenceChanged: _note_presence,
+        TurnStarted: Running.begin_turn,
+        TurnEnded: Running.end_turn,
+        TurnSteered: Running.end_steering,
+        ApprovalRequested: Running.watch_approval,
+        ApprovalDecided: Running.on_decision,
+        Left: Attending.forget_presence,
+        PresenceChanged: Attending.note_presence,
         SessionClosing: begin_grace,
         SessionEnded: _finish,
         TurnQueued: Upkeep.open_again,
         SessionResumed: Upkeep.open_again,
     }
-
-
-def _encode(events: Sequence[Durable], at_ms: int) -> list[bytes]:
-    """Encoded before the state changes: what cannot be encoded leaves nothing behind."""
-    try:
-        return [encode_entry(Entry(at_ms, event)) for event in events]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidInput("event", text_of(error), "encodable") from error

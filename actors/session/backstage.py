@@ -11,7 +11,7 @@ import msgspec
 
 from ..kernel.reply import Reply
 from ..ports import Clock, SessionId
-from .answers import SessionSnapshot
+from .info import SessionSnapshot
 from .resources import Factory
 from .secret import Secret
 from .stage import Stats

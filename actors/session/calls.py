@@ -32,6 +32,18 @@ async def begin(function: Callable[..., Any], *args: Any) -> Any:
 
 
 async def _in_a_thread(function: Callable[..., Any], *args: Any) -> Any:
+    name = getattr(function, "__name__", "call")
+    result, error = await in_a_thread(lambda: function(*args), name)
+    if error is not None:
+        raise error
+    return result
+
+
+def in_a_thread(
+    work: Callable[[], Any], name: str
+) -> asyncio.Future[tuple[Any, BaseException | None]]:
+    """Do `work` in a thread of its own, which never outlives the process: what it returned, or
+    what it raised. A pool would let a few calls that block for ever starve all others."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
 
@@ -42,14 +54,11 @@ async def _in_a_thread(function: Callable[..., Any], *args: Any) -> Any:
     def run() -> None:
         outcome: tuple[Any, BaseException | None]
         try:
-            outcome = function(*args), None
+            outcome = work(), None
         except BaseException as error:  # nothing it raises may end the thread unheard
             outcome = None, error
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, outcome)
 
-    threading.Thread(target=run, name=getattr(function, "__name__", "call"), daemon=True).start()
-    result, error = await done
-    if error is not None:
-        raise error
-    return result
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return done

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 def begin_grace(actor: SessionActor, event: SessionClosing) -> None:
     """Give the running turn of a closing session its time."""
     if actor.state.closing is not None:
-        box = actor.actor_inbox
-        actor._stage.clock.call_later(event.grace_s, lambda: box.signal(GraceOver()))
+        box, clock = actor.actor_inbox, actor._stage.clock
+        actor.grace = clock.call_later(event.grace_s, lambda: box.signal(GraceOver()))
 
 
 def end_grace(actor: SessionActor, _: Mail) -> None:

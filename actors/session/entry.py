@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from ..errors import InvalidInput, text_of
 from .events import Durable
 
 
@@ -32,3 +34,12 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 encode_entry = msgspec.msgpack.Encoder().encode
 decode_entry = msgspec.msgpack.Decoder(Entry).decode
+
+
+def encoded(events: Sequence[Durable], at_ms: int) -> list[bytes]:
+    """The entries of `events`, made before the state changes: what cannot be encoded leaves nothing
+    behind. Raises InvalidInput."""
+    try:
+        return [encode_entry(Entry(at_ms, event)) for event in events]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInput("event", text_of(error), "encodable") from error

@@ -21,18 +21,23 @@ from .events import (
     ContextUpdated,
     DialogSet,
     Durable,
+    GraphStateSet,
     HostChanged,
+    InteractionRecorded,
     JoinDenied,
     Joined,
     JoinRequested,
+    LanguageSet,
     Left,
     MemoryAdded,
     MessagePosted,
+    MetadataUpdated,
     SessionClosing,
     SessionEnded,
     SessionPaused,
     SessionResumed,
     SessionStarted,
+    TitleSet,
     ToolCalled,
     ToolReturned,
     TranscriptCut,
@@ -43,31 +48,13 @@ from .events import (
     TurnStarted,
     TurnSteered,
 )
+from .records import noted, with_opening
 from .shared import merged
-from .state import (
-    REMEMBERED_KEYS,
-    REMEMBERED_TURNS,
-    Approval,
-    JoinRequest,
-    Outcome,
-    Participant,
-    PendingTurn,
-    State,
-    decode_genesis,
-    decode_state,
-)
-from .transcript import Line, Message, ToolResult, own
+from .state import Approval, JoinRequest, Participant, State, decode_genesis, decode_state
+from .transcript import Line, Message, own
+from .turn_fold import end_turn, queue, start_turn, steer
 from .values import copied
-from .view import (
-    is_standing,
-    lines_of,
-    open_calls,
-    outputs_of,
-    place,
-    place_result,
-    prefix_of,
-    start_of,
-)
+from .view import is_standing, lines_of, place, place_result
 
 
 def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
@@ -85,11 +72,11 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
                 state.aborted.pop(message.key, None)
             _acted(state, message.author, at_ms)
         case TurnStarted(turn=turn):
-            _start_turn(state, event)
+            start_turn(state, event)
         case TurnEnded():
-            _end_turn(state, event)
+            end_turn(state, event)
         case TurnSteered(turn=turn, into=into):
-            _steer(state, turn, into)
+            steer(state, turn, into)
         case TurnHandedBack(cause=cause):
             assert state.running is not None
             state.running = replace(state.running, cause=cause)
@@ -117,7 +104,7 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
             state.open_calls.pop(result.id, None)
             place_result(state.history, own(result))
         case TurnQueued():
-            _queue(state, event)
+            queue(state, event)
         case Joined(user=user, name=name, role=role):
             state.pending.pop(user, None)
             state.participants[user] = Participant(
@@ -148,6 +135,11 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
         case Acknowledged(user=user, upto=upto):
             state.participants[user].seen = upto
             _acted(state, user, at_ms)
+        case (
+            InteractionRecorded() | GraphStateSet() | LanguageSet() | MetadataUpdated() | TitleSet()
+        ):
+            state.records = noted(state.records, event)
+            _acted(state, event.user, at_ms)
         case SessionStarted(by=by):
             state.lifecycle, state.started_ms = "active", at_ms
             _acted(state, by, at_ms)
@@ -205,112 +197,6 @@ def _put(state: State, line: Line) -> None:
     place(state.history, line, hidden=hidden)
 
 
-def _queue(state: State, event: TurnQueued) -> None:
-    state.last_turn = max(state.last_turn, event.turn)
-    state.greeted = state.greeted or event.kind == "greeting"
-    waiting = _pending(event)
-    first_other = sum(turn.steer for turn in state.queued) if event.steer else len(state.queued)
-    state.queued = [*state.queued[:first_other], waiting, *state.queued[first_other:]]
-
-
-def _pending(event: TurnQueued | TurnStarted) -> PendingTurn:
-    return PendingTurn(
-        turn=event.turn,
-        user=event.user,
-        kind=event.kind,
-        prompt=event.prompt,
-        answer_key=event.answer_key,
-        keep=event.keep,
-        steer=isinstance(event, TurnQueued) and event.steer,
-    )
-
-
-def _start_turn(state: State, event: TurnStarted) -> None:
-    turn, running = event.turn, state.running
-    if running is not None and running.turn == turn:
-        _start_again(state, running, event)
-        return
-    known = next((waiting for waiting in state.queued if waiting.turn == turn), None)
-    if known is not None:
-        state.queued = [waiting for waiting in state.queued if waiting.turn != turn]
-    begun = replace(known or _pending(event), attempt=event.attempt)
-    state.running = _measured(state, begun)
-    state.greeted = state.greeted or event.kind == "greeting"
-    state.last_turn = max(state.last_turn, turn)
-
-
-def _start_again(state: State, running: PendingTurn, event: TurnStarted) -> None:
-    """Go on after a decision, or anew from where that was, or from the beginning."""
-    if event.resumed:
-        resume, state.approval = state.approval, None
-        kept = len(outputs_of(state.history, event.turn))
-        state.running = replace(
-            running, attempt=event.attempt, resume=resume, kept=kept, open=list(state.open_calls)
-        )
-    else:
-        _forget_outputs(state, running)
-        state.running = _measured(state, replace(running, attempt=event.attempt, cause=None))
-
-
-def _measured(state: State, running: PendingTurn) -> PendingTurn:
-    """What a compaction summarises is what stands there as it begins, whatever comes later."""
-    if running.kind != "compaction":
-        return running
-    waiting = [turn.turn for turn in state.queued]
-    return replace(running, kept=prefix_of(state.history, running.keep, waiting))
-
-
-def _end_turn(state: State, event: TurnEnded) -> None:
-    running, turn = state.running, event.turn
-    if running is not None and running.turn == turn:
-        if running.answer_key and event.status in ("cancelled", "superseded"):
-            state.aborted[running.answer_key] = turn
-            _forget_oldest(state.aborted, REMEMBERED_KEYS)
-        state.running = state.approval = None
-        state.open_calls.clear()
-    else:
-        state.queued = [waiting for waiting in state.queued if waiting.turn != turn]
-    outcome = Outcome(status=event.status, reason=event.reason, cause=event.cause)
-    _remember_outcome(state, turn, outcome)
-
-
-def _steer(state: State, turn: int, into: int) -> None:
-    """The message goes behind what the running turn has said so far, and is part of that turn."""
-    state.queued = [waiting for waiting in state.queued if waiting.turn != turn]
-    steered = [line for line in state.history if line.turn == turn]
-    state.history = [line for line in state.history if line.turn != turn]
-    ends = (i for i, line in enumerate(state.history, 1) if line.turn == into)
-    at = max(ends, default=start_of(state.history, into))  # a greeting may have said nothing yet
-    state.history[at:at] = [replace(line, turn=into) for line in steered]
-    _remember_outcome(state, turn, Outcome(status="completed", into=into))
-
-
-def _remember_outcome(state: State, turn: int, outcome: Outcome) -> None:
-    state.outcomes[turn] = outcome
-    _forget_oldest(state.outcomes, REMEMBERED_TURNS)
-
-
-def _forget_oldest(remembered: dict[Any, Any], most: int) -> None:
-    while len(remembered) > most:
-        del remembered[next(iter(remembered))]
-
-
-def _forget_outputs(state: State, running: PendingTurn) -> None:
-    """Take the turn's outputs, but those it had when it went on after an approval, out of the
-    transcript. The results of calls that were open then came later, wherever they stand.
-
-    A new list: a pipeline that still reads the old one sees it as it was.
-    """
-    turn, was_open = running.turn, running.open
-    outputs = outputs_of(state.history, turn)
-    late = [line for line in outputs if isinstance(line, ToolResult) and line.id in was_open]
-    dropped = [*late, *[line for line in outputs if line not in late][running.kept :]]
-    gone = set(map(id, dropped))
-    state.history = [line for line in state.history if id(line) not in gone]
-    state.messages -= sum(isinstance(line, Message) for line in dropped)
-    state.open_calls = open_calls(state.history, turn)
-
-
 def _roll_back(state: State, turn: int) -> None:
     gone = lines_of(state.history, turn)
     state.history = [line for line in state.history if line.turn != turn]
@@ -328,6 +214,7 @@ def _cut(state: State, keep: int) -> None:
 
 def _compact(state: State, lines: int, summary: Message) -> None:
     gone = state.history[:lines]
+    state.records = with_opening(state.records, gone)
     state.history = [summary, *state.history[lines:]]
     state.messages += 1 - sum(isinstance(line, Message) for line in gone)
     _forget_unseen(state)

@@ -112,7 +112,7 @@ class Lane:
             return
         stage.stats.turns_started += 1
         turn = Turn(host.state, running, _while_there(host.look), host.resources)
-        self.run = TurnRun(turn, stream, self._mailbox, host.epoch, stage.clock, stage.limits)
+        self.run = TurnRun(turn, stream, self._mailbox, host.epoch, stage.watchdog)
 
     def hear(self, stamp: TurnOutput) -> None:
         """Publish and record what the running turn has yielded, then its end."""
@@ -126,13 +126,14 @@ class Lane:
         try:
             for output in outputs:
                 if isinstance(output, str):
-                    run.say(output)
+                    run.said.append(output)
                     if not run.silent:
                         host.publish_only(TextStreamed(run.turn, output))
                 elif isinstance(output, PhaseChange):
                     host.use_voice().change(host.state, run.turn, output.phase)
                 else:
                     host.run_command(Record(turn=run.turn, output=output), None)
+            run.join()
             if isinstance(run.ended, RequestApproval):
                 self._suspend(run.turn, run.ended)
                 return
@@ -220,12 +221,15 @@ class Lane:
         run = next((run for run in self._stopping if run.turn == turn), None)
         if run is None:
             reply.set("abandoned" if turn in self._abandoned else "stopped")
+        elif run.how is not None:  # its notice is still on the way, and its askers are answered
+            reply.set(run.how)
         else:
             run.askers.append(reply)
 
     def on_stopped(self, call: Callable[[], None]) -> None:
         """Call `call` when every run that was stopped has done so or is given up on."""
-        left = len(self._stopping)
+        stopping = [run for run in self._stopping if run.how is None]
+        left = len(stopping)
 
         def count(_: Reply[Any]) -> None:
             nonlocal left
@@ -236,7 +240,7 @@ class Lane:
         if left == 0:
             call()
             return
-        for run in list(self._stopping):
+        for run in stopping:
             told: Reply[Any] = Reply()
             told.on_done(count)
             run.askers.append(told)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from enum import Enum, auto
 from functools import partial
-from typing import Any, Final
 
 import structlog
 
@@ -18,58 +16,23 @@ from ..errors import (
     text_of,
     without_frames,
 )
-from ..kernel.actor import Actor
-from ..kernel.mailbox import Mail, Mailbox, Owner
+from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
-from .answers import SessionSnapshot, snapshot
-from .approvals import undecided
+from ..ports import Timer
+from .approvals import is_decided, undecided
 from .backstage import EndReason
-from .commands import Command, HandBack
-from .desk import Desk
+from .commands import HandBack
 from .ending import Erasure
-from .expiry import Expiry
-from .lane import Lane
-from .live import LiveLog
-from .messages import (
-    Committed,
-    Delivered,
-    Departed,
-    Departure,
-    FlushPresence,
-    Mode,
-    Passivate,
-    Present,
-    ReportFailure,
-    ResourcesSettled,
-    Stayed,
-)
-from .outbox import Held, Outbox
-from .screen import Screen
-from .stage import Stage
-from .state import State
-from .turns import LateAnswer, RunGone, TakeSteering, TurnOutput
-from .wings import Wings
-
-NOTICES: Final = frozenset(
-    {Committed, LateAnswer, Passivate, ResourcesSettled, RunGone, TakeSteering, TurnOutput}
-)
-"""What an activation that leaves is told by its own: it knows what to do about it."""
-
-UNHEARD: Final = frozenset({Delivered, FlushPresence, Present, ReportFailure})
-"""What nobody needs to hear when the session is not on stage."""
+from .info import SessionSnapshot, snapshot
+from .messages import Committed, Departed, Departure, Mode, Stayed
+from .outbox import Held
+from .part import Part, Phase
+from .parting import Parting
 
 log = structlog.get_logger()
 
 
-class Phase(Enum):
-    """LIVE takes commands; LEAVING lets its last commits arrive; GONE is off its mailbox."""
-
-    LIVE = auto()
-    LEAVING = auto()
-    GONE = auto()
-
-
-class Leaving(Actor):
+class Leaving(Part):
     """How one activation leaves.
 
     In order: its last commits arrive; its pipeline stops, its resources are closed and the end
@@ -79,26 +42,31 @@ class Leaving(Actor):
     arrived, and what it leaves behind is cleared beside its successor.
     """
 
-    state: State
-    epoch: int
-    phase: Phase
-    _stage: Stage
-    _live: LiveLog
-    _outbox: Outbox
-    _lane: Lane | None
-    _desk_made: Desk | None
-    _screen: Screen | None
-    _wings: Wings | None
     _on_settled: Callable[[], None] | None
     _draining: bool
-    # Of the class: a session that never needs them has none of its own.
-    _expiry: Expiry | None = None
-    erasure: Erasure | None = None
+    erasure: Erasure | None = None  # of the class, like all that few sessions ever have
+    grace: Timer | None = None
 
     @property
     def idle(self) -> bool:
-        """Whether it could leave now."""
-        raise NotImplementedError
+        """Whether it could leave now: no turn runs or waits for a free lane, no mail waits.
+
+        A suspended turn does not run, and those behind it wait for people.
+        """
+        state = self.state
+        held = self._holds_turns and not self._opening
+        queued = state.queued and state.lifecycle == "active" and not held
+        lane = state.approval is None and (state.running or queued)
+        resumes = self._opening and is_decided(state)
+        busy = lane or resumes or self._outbox or self.actor_inbox.depth
+        stopping = self._lane is not None and self._lane.stopping
+        return self.phase is Phase.LIVE and not (busy or stopping)
+
+    @property
+    def _holds_turns(self) -> bool:
+        """Whether no turn may start: the session is leaving, or there is nothing to run it."""
+        held = self._wings is not None and self._wings.holds
+        return held or self._draining or self._stage.stream is None
 
     @property
     def leaving(self) -> bool:
@@ -109,10 +77,6 @@ class Leaving(Actor):
     def runs(self) -> bool:
         """Whether a turn runs, and is not suspended."""
         return self.state.running is not None and self.state.approval is None
-
-    def run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
-        """Decide, journal, fold, and let out what follows when it is durable."""
-        raise NotImplementedError
 
     # --- being asked to ---
 
@@ -256,6 +220,8 @@ class Leaving(Actor):
         self.phase = Phase.GONE
         if self._expiry is not None:
             self._expiry.stop()
+        if self.grace is not None:
+            self.grace.cancel()
         self.actor_inbox.detach()
         self.close_watches()
         if self.erasure is not None:
@@ -277,44 +243,6 @@ class Leaving(Actor):
         except GreenroomError:
             if isinstance(mail.reply_to, Reply):
                 mail.reply_to.set_error(SessionClosed(self.state.id, returned=mail.message))
-
-
-class Parting:
-    """Has the mailbox of a session that leaves, until its wings are cleared: then it goes on.
-
-    Commands wait while the resources are closed, so that those of two activations do not meet.
-    While the end hook runs the first one that comes, or has come, makes the session go on at once,
-    and be started again: or a hook that asks its own session would wait for itself.
-    """
-
-    def __init__(
-        self, mailbox: Mailbox, wings: Wings, leaving: Owner, go_on: Callable[[], None]
-    ) -> None:
-        self._mailbox = mailbox
-        self._leaving = leaving
-        self._go_on: Callable[[], None] | None = go_on
-        wings.cleared.on_done(lambda _: self._go())
-        wings.due.on_done(lambda _: self._watch())
-
-    def process(self, mail: Mail) -> None:
-        kind = type(mail.message)
-        if kind in NOTICES:
-            self._leaving.process(mail)
-        elif kind not in UNHEARD:
-            self._mailbox.put_back(mail)
-            self._go()
-
-    def _watch(self) -> None:
-        if self._mailbox.depth:
-            self._go()
-        elif self._go_on is not None:
-            self._mailbox.attach(self)
-
-    def _go(self) -> None:
-        if self._go_on is not None:
-            go_on, self._go_on = self._go_on, None
-            self._mailbox.suspend()
-            go_on()
 
 
 def _at_once(call: Callable[[], None]) -> None:

@@ -100,9 +100,11 @@ class LiveLog:
         """Begin an epoch. `revision` is the journal's head, `end` the last clean leave, if any.
 
         If the journal holds events that were never published here, an unknown outcome has turned
-        out well: every reader is sent past them, and so finds a gap and heals.
+        out well: every reader is sent past them, and so finds a gap and heals. So it is if another
+        owner has had the session meanwhile, who may have published what nobody journals.
         """
         missed = revision != self.revision or self.incarnation not in ("", incarnation)
+        missed = missed or self._was_elsewhere(epoch, end)
         if missed or not self.readers:
             self._ring = None
             self._spans.clear()
@@ -242,6 +244,13 @@ class LiveLog:
         """End every subscription with `error`."""
         for reader in list(self.readers):
             reader.close(error)
+
+    def _was_elsewhere(self, epoch: int, end: End | None) -> bool:
+        """Whether something may have been published since the last epoch here, before `epoch`."""
+        if not self._spans:
+            return False
+        last = self._spans[-1][0]
+        return epoch > last + 1 if end is None else end.epoch > last
 
     def _locate_in(self, epoch: int, index: int, revision: int) -> int | Lost:
         if index > self._ends_at(epoch):

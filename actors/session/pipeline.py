@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from contextlib import aclosing
 from functools import cached_property
@@ -14,6 +13,7 @@ import msgspec
 
 from ..kernel.reply import Reply
 from ..ports import Pipeline, SessionId, UserId
+from .calls import in_a_thread
 from .dialog import exchanges
 from .events import Exchange, TurnKind
 from .frames import Frame
@@ -28,8 +28,7 @@ class Turn:
 
     `id` counts a session's turns from 1; `attempt` is greater than 1 when an earlier attempt was
     lost in a crash. `input` is the message to answer, `user` its author; of several that were
-    merged, or came in while an earlier attempt ran, `inputs` are the single ones. `context` is a
-    copy of the session's shared context.
+    merged, or came in while an earlier attempt ran, `inputs` are the single ones.
 
     `kind` is `answer`, or `greeting` or `compaction`: then `input` is what was asked for, and it
     is in nobody's transcript. What a compaction is to summarise is its `history`. `answer_key` is
@@ -56,7 +55,7 @@ class Turn:
         self.kind: TurnKind = running.kind
         self.user: UserId = running.user
         self.answer_key: str = running.answer_key
-        self.context: dict[str, Any] = copied(state.context)
+        self._context = state.context  # whatever changes it makes a new one
         self.resources: Any = resources
         # While this turn runs nothing is put before its input, and whatever rewrites a history
         # makes a new list: up to there, this one is frozen and need not be copied.
@@ -81,6 +80,11 @@ class Turn:
 
     def __repr__(self) -> str:
         return f"<Turn {self.id} of session {self.session_id}>"
+
+    @cached_property
+    def context(self) -> dict[str, Any]:
+        """A copy of the session's shared context, as it was when the turn began."""
+        return copied(self._context)  # type: ignore[no-any-return]
 
     @cached_property
     def dialog(self) -> tuple[Exchange, ...]:
@@ -169,28 +173,13 @@ class _Awaited:
 
 
 class _Threaded:
-    """A pipeline that blocks: it gets a thread of its own, which never outlives the process.
-
-    A pool would let a few calls that block for ever starve all others.
-    """
+    """A pipeline that blocks, in a thread of its own."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
 
     async def __call__(self, turn: Turn) -> AsyncIterator[Any]:
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
-
-        def settle(outcome: tuple[Any, BaseException | None]) -> None:
-            if not done.done():
-                done.set_result(outcome)
-
-        def run() -> None:
-            outcome = _call(self._pipeline, turn)
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(settle, outcome)
-
-        threading.Thread(target=run, name=f"turn {turn.session_id}/{turn.id}", daemon=True).start()
+        done = in_a_thread(lambda: self._call(turn), f"turn {turn.session_id}/{turn.id}")
         try:
             result, error = await asyncio.shield(done)
         except asyncio.CancelledError:
@@ -202,13 +191,9 @@ class _Threaded:
             async for output in outputs:
                 yield output
 
-
-def _call(pipeline: Pipeline, turn: Turn) -> tuple[Any, BaseException | None]:
-    try:
-        result = pipeline(turn)
-        return (_taken(result) if inspect.isgenerator(result) else result), None
-    except BaseException as error:  # nothing a pipeline raises may leave its turn (promise P17)
-        return None, error
+    def _call(self, turn: Turn) -> Any:
+        result = self._pipeline(turn)
+        return _taken(result) if inspect.isgenerator(result) else result
 
 
 def _taken(generator: Generator[Any, Any, Any]) -> list[Any]:

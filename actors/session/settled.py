@@ -31,7 +31,10 @@ class Settling:
         if until_s is None:
             self._waiting[waiting] = None
         elif (left_s := until_s - self._clock.monotonic()) > 0:
-            self._waiting[waiting] = self._clock.call_later(left_s, lambda: self._time_up(waiting))
+            timer = self._clock.call_later(left_s, lambda: self._time_up(waiting))
+            self._waiting[waiting] = timer
+            reply: Any = mail.reply_to
+            reply.on_done(lambda _: timer.cancel())  # also if another activation answers
         else:
             _time_is_up(waiting)
 

@@ -11,7 +11,7 @@ from ..kernel.mailbox import Mailbox
 from ..ports import Clock, Journal, SessionId
 from .pipeline import Stream
 from .secret import Secret
-from .turns import TurnLimits
+from .watchdog import Watchdog
 
 if TYPE_CHECKING:
     from .backstage import Backstage
@@ -64,7 +64,7 @@ class Stage(msgspec.Struct, kw_only=True):
     stream: Stream | None
     compactor: Stream | None
     stats: Stats
-    limits: TurnLimits
+    watchdog: Watchdog
     turn_attempts: int
     approval_expires_s: float
     snapshot_bytes: int

@@ -14,12 +14,14 @@ from pykka._envelope import Envelope
 from ..errors import MailboxClosed, TurnOverLimit, text_of
 from ..kernel.mailbox import Mailbox
 from ..kernel.reply import Reply
-from ..ports import Clock, Timer
+from ..ports import Timer
 from .approvals import check_request
 from .events import Cause
 from .outputs import Kept, check_output, size_of
 from .pipeline import Stream, Turn
 from .transcript import Message, RequestApproval, TextDelta
+from .values import MAX_TEXT_BYTES
+from .watchdog import Watchdog
 
 WINDOW: Final = 64
 """Outputs a pipeline may be ahead of its session: past that it waits."""
@@ -28,19 +30,6 @@ BATCH: Final = 1024
 """Pieces of text that are joined at a time."""
 
 log = structlog.get_logger()
-
-
-class TurnLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a turn may take: seconds in all, seconds without an output, outputs, bytes of them.
-
-    `grace_s`: how long a pipeline that is stopped may take to stop.
-    """
-
-    wall_s: float = 3600.0
-    silence_s: float = 600.0
-    outputs: int = 2_000_000
-    bytes: int = 8 << 20
-    grace_s: float = 3.0
 
 
 class TurnOutput(msgspec.Struct, frozen=True):
@@ -83,8 +72,7 @@ class TurnRun:
     as what it says is no answer. `before` counts the characters that are in one, and `delivered`
     those that readers say they have seen of both. `ended` is how the pipeline ended, None while it
     runs: with a request for approval it is closed already. `cause` tells why, if a limit ended it.
-    `how` is what became of a run that was stopped, None
-    until that is known.
+    `how` is what became of a run that was stopped, None until that is known.
     """
 
     def __init__(
@@ -93,8 +81,7 @@ class TurnRun:
         stream: Stream,
         mailbox: Mailbox,
         epoch: int,
-        clock: Clock,
-        limits: TurnLimits,
+        watchdog: Watchdog,
     ) -> None:
         self.turn = turn.id
         self.stamp = TurnOutput(epoch, turn.id, turn.attempt)
@@ -108,8 +95,8 @@ class TurnRun:
         self.askers: list[Reply[Any]] = []
         self._joined = 0
         self._mailbox = mailbox
-        self._clock = clock
-        self._limits = limits
+        self._clock = clock = watchdog.clock
+        self._limits = limits = watchdog.limits
         self._key = turn.answer_key
         self._keyed_only = turn.keyed_only
         self._outputs: list[Kept] = []
@@ -119,17 +106,15 @@ class TurnRun:
         self._cancelled = False
         self._closing = False
         self._began_s = self._heard_s = clock.monotonic()
+        self._grace: Timer | None = None
+        self._watchdog = watchdog
         turn.bind(self._ask_for_steering)
-        self._timer: Timer = self._watch()
+        watchdog.watch(self)
         self._task = asyncio.get_running_loop().create_task(self._drive(turn, stream))
 
-    def say(self, piece: str) -> None:
-        """Keep a piece that is being published.
-
-        Joined in batches: a million pieces of an answer would cost ten times what its text does.
-        """
+    def join(self) -> None:
+        """Join what was said, in batches: a million pieces cost ten times what their text does."""
         said = self.said
-        said.append(piece)
         if len(said) - self._joined >= BATCH:
             said[self._joined :] = ["".join(said[self._joined :])]
             self._joined += 1
@@ -161,20 +146,21 @@ class TurnRun:
         One that is closing by itself is left to it.
         """
         self._cancelled = True
-        self._timer.cancel()
+        self._watchdog.forget(self)
         if self._task.done():
             return
         if not self._closing:
             self._task.cancel()
         self._task.add_done_callback(lambda _: self._gone("stopped"))
         grace_s = self._limits.grace_s
-        self._timer = self._clock.call_later(grace_s, lambda: self._gone("abandoned"))
+        self._grace = self._clock.call_later(grace_s, lambda: self._gone("abandoned"))
 
     def _gone(self, how: Literal["stopped", "abandoned"]) -> None:
         if self.how is not None:
             return
         self.how = how
-        self._timer.cancel()
+        if self._grace is not None:
+            self._grace.cancel()
         if how == "abandoned":
             self._task.cancel()  # once more, for one that waits for a thread
             with suppress(BaseException):
@@ -215,17 +201,24 @@ class TurnRun:
             self.ended = how
 
     def _keep(self, output: Any) -> None:
-        kept = check_output(output)
+        # Nearly every output is a short plain text: told apart here it costs half (measured).
+        if type(output) is str and output.isascii() and len(output) <= MAX_TEXT_BYTES:
+            kept: Kept = output
+            size = len(output)
+        else:
+            kept = check_output(output)
+            size = size_of(kept)
         if kept == "" or not self._is_meant(output):
             return
         self._outputs_left -= 1
-        self._bytes_left -= size_of(kept)
+        self._bytes_left -= size
         if self._outputs_left < 0:
             raise TurnOverLimit("outputs", self._limits.outputs)
         if self._bytes_left < 0:
             raise TurnOverLimit("bytes of output", self._limits.bytes)
         self._outputs.append(kept)
-        self._signal()
+        if not self._signalled:
+            self._signal()
 
     def _is_meant(self, output: Any) -> bool:
         """Whether text belongs to this turn: what bears another key does not, and after a barge-in
@@ -254,26 +247,21 @@ class TurnRun:
             reply.set(())
         return reply
 
-    def _watch(self) -> Timer:
-        """Look again when the run may first have taken longer than it may."""
-        limits = self._limits
-        due_s = min(self._began_s + limits.wall_s, self._heard_s + limits.silence_s)
-        delay_s = max(due_s - self._clock.monotonic(), 0.0)
-        return self._clock.call_later(delay_s, self._look)
-
-    def _look(self) -> None:
+    def look(self) -> float | None:
+        """End the turn if it has taken longer than it may, or else say when to look again."""
         if self.ended is not None:
-            return
+            return None
         limits, now = self._limits, self._clock.monotonic()
-        waits = self._room is not None and not self._room.done()  # then it is not the silent one
-        if now - self._began_s >= limits.wall_s:
+        if self._signalled:  # what it has said waits to be taken: it is not the silent one
+            self._heard_s = now
+        # Compared as it is added below: rounded otherwise, it might never be due, and look on.
+        if now >= self._began_s + limits.wall_s:
             self._time_out(TurnOverLimit("seconds", limits.wall_s))
-        elif now - self._heard_s >= limits.silence_s and not waits:
+            return None
+        if now >= self._heard_s + limits.silence_s:
             self._time_out(TurnOverLimit("seconds of silence", limits.silence_s))
-        else:
-            if waits:
-                self._heard_s = now
-            self._timer = self._watch()
+            return None
+        return min(self._began_s + limits.wall_s, self._heard_s + limits.silence_s) - now
 
     def _time_out(self, error: TurnOverLimit) -> None:
         self._end(("failed", text_of(error)))
@@ -283,7 +271,6 @@ class TurnRun:
     def _signal(self) -> None:
         if not self._signalled:
             self._signalled = True
-            self._heard_s = self._clock.monotonic()
             self._mailbox.signal(self.stamp)
 
     async def _wait_for_room(self) -> None:

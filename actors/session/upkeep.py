@@ -7,9 +7,9 @@ from typing import Any, Final, cast
 from ..errors import Refused
 from ..kernel.mailbox import Mail
 from .commands import LoseResources, Recover
-from .events import Ephemeral, Event, ResourcesFailed, SessionReady
-from .leaving import Leaving, Phase
+from .events import Event, ResourcesFailed, SessionReady
 from .outbox import Held
+from .part import Part, Phase
 from .resources import Resources, Status
 from .rules.checks import require_host, require_state
 from .rules.rooms import OPEN
@@ -18,14 +18,8 @@ READY: Final = "Agent initialized"
 """What the room hears when turns may start (spec A09)."""
 
 
-class Upkeep(Leaving):
+class Upkeep(Part):
     """What one activation does about its resources, which its `Wings` open and close."""
-
-    active_s: float
-
-    def publish_only(self, event: Ephemeral) -> None:
-        """Publish what is not journaled, after all that was decided before it."""
-        raise NotImplementedError
 
     @property
     def resources(self) -> Any:

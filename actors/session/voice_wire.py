@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .answers import SessionSnapshot
+from .info import SessionSnapshot
 from .transcript import Message
 from .wire import iso
 

@@ -13,9 +13,9 @@ from ..errors import text_of
 from ..kernel.mailbox import Mailbox
 from ..kernel.reply import Reply
 from ..ports import SessionId, UserId
-from .answers import SessionSnapshot
 from .backstage import Backstage, EndReason
 from .calls import call
+from .info import SessionSnapshot
 from .messages import ResourcesSettled
 from .resources import Opening, Resources, Status
 
@@ -179,9 +179,9 @@ class Wings:
 
     def _hook_too_late(self) -> None:
         self._hook_failed(f"not done after {self._backstage.boxes.hook_s:g} s")
-        self._end()
         if self._hook is not None:
-            self._hook.cancel()
+            self._hook.cancel()  # first: the next hook of the session begins behind its end
+        self._end()
 
     def _hook_failed(self, why: str) -> None:
         if self.cleared.done:

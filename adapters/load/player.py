@@ -19,8 +19,8 @@ from ...actors.errors import (
 )
 from ...actors.kernel.reply import Reply
 from ...actors.ports import Policy, UserId
-from ...actors.session.answers import TurnResult
 from ...actors.session.events import ApprovalRequested
+from ...actors.session.info import TurnResult
 from ...actors.session.settings import Settings
 from ...actors.session.transcript import Line
 from ...actors.session.view import is_input

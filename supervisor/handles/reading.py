@@ -10,9 +10,9 @@ from ...actors.errors import InvalidInput
 from ...actors.kernel.reply import Reply
 from ...actors.ports import UserId
 from ...actors.session import values
-from ...actors.session.answers import HistoryPage, SessionInfo, SessionSnapshot
 from ...actors.session.cursor import Cursor, parse
 from ...actors.session.events import KINDS, DeliveryFailed
+from ...actors.session.info import HistoryPage, SessionInfo, SessionSnapshot
 from ...actors.session.items import Item
 from ...actors.session.messages import (
     GetHistory,

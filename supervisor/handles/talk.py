@@ -8,8 +8,9 @@ from ...actors.errors import InvalidInput
 from ...actors.kernel.reply import Reply
 from ...actors.ports import Policy, UserId
 from ...actors.session import values
-from ...actors.session.answers import CancelReceipt, Receipt, StopFact, TurnResult, TurnTicket
+from ...actors.session.answers import CancelReceipt, Receipt, StopFact, TurnTicket
 from ...actors.session.commands import Interrupt, PlaceAnswer, Post, Send
+from ...actors.session.info import TurnResult
 from ...actors.session.messages import AwaitStopped, AwaitTurn, Delivered
 from ...actors.session.outputs import check_output
 from ...actors.session.settings import POLICIES

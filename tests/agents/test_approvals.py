@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from rooms.hall import refused
 from theatre import GatedJournal, ManualClock, Script, play, settle, texts
 
 import greenroom
@@ -606,6 +607,24 @@ def test_a_passivated_session_is_woken_when_its_approval_expires() -> None:
             await leave_the_stage(runtime, clock)
             await clock.advance(10_000.0)
             assert runtime.resident == 0
+
+    play(scene)
+
+
+def test_whoever_tries_to_create_it_again_takes_nothing_from_a_suspended_session() -> None:
+    """Neither its alarm, nor those who wait for its turn."""
+
+    async def scene() -> None:
+        async with asked(Agent(expires_s=60.0), idle_s=5.0) as (runtime, session, clock):
+            result = session.result(1)
+            await clock.advance(10.0)
+            assert runtime.resident == 0
+
+            await refused(runtime.create(user="bob", id="s"), greenroom.SessionExists)
+            assert not result.done
+            await clock.advance(60.0)
+
+            assert (await result).status == "completed"
 
     play(scene)
 

@@ -84,6 +84,24 @@ def test_a16_a_turn_that_outlasts_the_grace_is_cancelled() -> None:
     play(scene)
 
 
+def test_ax16_a_session_that_is_gone_leaves_no_timer_of_its_grace_behind() -> None:
+    async def scene() -> None:
+        script, clock = Script(), ManualClock()
+        async with room(pipeline=script, clock=clock) as session:
+            turn = await session.send("ann", "one")
+            await session.shutdown("ann", grace_s=1e6)
+            await settle()
+            assert clock.last_due_s > 1e5
+            script.cue(session.id, turn.id, None)
+            await turn.result()
+
+            await session.delete("ann")
+
+            assert clock.last_due_s < 1e5
+
+    play(scene)
+
+
 @pytest.mark.parametrize("grace_s", [0, 0.5, 30])
 def test_a16_the_grace_is_the_caller_s_choice(grace_s: float) -> None:
     async def scene() -> None:

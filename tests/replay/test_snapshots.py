@@ -13,9 +13,9 @@ from theatre import GatedJournal, LotteryDispatcher, ManualClock, Script, play, 
 import greenroom
 from greenroom.actors.ports import Claim
 from greenroom.actors.session import events as happened
-from greenroom.actors.session.answers import SessionSnapshot, snapshot
 from greenroom.actors.session.cursor import START
 from greenroom.actors.session.fold import apply, restore
+from greenroom.actors.session.info import SessionSnapshot, snapshot
 from greenroom.actors.session.items import Published
 
 SEEDS = integers(0, 2**32 - 1)

@@ -5,16 +5,7 @@ from typing import Any
 import pytest
 from session.cast import call, do, record, room
 
-from greenroom.actors.session.answers import (
-    CancelReceipt,
-    JoinReceipt,
-    Receipt,
-    TurnResult,
-    TurnTicket,
-    answer,
-    info,
-    result_of,
-)
+from greenroom.actors.session.answers import CancelReceipt, JoinReceipt, Receipt, TurnTicket, answer
 from greenroom.actors.session.commands import (
     Approve,
     Command,
@@ -27,6 +18,7 @@ from greenroom.actors.session.commands import (
     Recover,
     Send,
 )
+from greenroom.actors.session.info import TurnResult, info, result_of
 from greenroom.actors.session.state import REMEMBERED_TURNS, State
 from greenroom.actors.session.transcript import ToolResult
 

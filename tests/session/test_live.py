@@ -404,6 +404,33 @@ def test_events_that_were_committed_but_never_published_send_every_reader_past_t
 # --- readers -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("epoch", "end"), [(3, End(2, 4)), (3, None), (4, End(3, 1))])
+def test_what_another_owner_may_have_published_is_no_silent_loss(
+    epoch: int, end: End | None
+) -> None:
+    live = fresh()
+    live.readers.append(Member())
+    publish(live, "dt")
+    place = live.cursor_at(live.next_index)
+
+    reopen(live, epoch=epoch, end=end)  # epoch 2, and perhaps 3, were somebody else's
+
+    assert live.locate(place) == "unavailable"
+    assert live.read(2, 10) is None, "a reader goes on as if nothing were missing"
+
+
+def test_another_owner_who_has_published_nothing_is_no_gap() -> None:
+    live = fresh()
+    live.readers.append(Member())
+    publish(live, "dt")
+    place = live.cursor_at(live.next_index)
+
+    reopen(live, epoch=3, end=End(1, 2))
+
+    assert live.locate(place) == 2
+    assert live.read(2, 10) == []
+
+
 def test_expelling_a_user_ends_each_of_its_subscriptions_and_no_other() -> None:
     live, one, two, other = fresh(), Member("bob"), Member("bob"), Member("ann")
     live.readers += [one, other, two]

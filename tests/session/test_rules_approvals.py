@@ -7,7 +7,7 @@ from session.cast import call, do, lines, record, refuse, room, written_out
 
 from greenroom.actors.errors import InvalidInput, NoApproval, NotAllowed, NotMember, TurnBusy
 from greenroom.actors.session import events as happened
-from greenroom.actors.session.answers import DecideReceipt, answer, info, snapshot, waits_for
+from greenroom.actors.session.answers import DecideReceipt, answer, waits_for
 from greenroom.actors.session.approvals import pending
 from greenroom.actors.session.commands import (
     Decide,
@@ -22,6 +22,7 @@ from greenroom.actors.session.commands import (
     Send,
     Suspend,
 )
+from greenroom.actors.session.info import info, snapshot
 from greenroom.actors.session.pipeline import Turn
 from greenroom.actors.session.state import State
 from greenroom.actors.session.transcript import ToolCall, ToolResult

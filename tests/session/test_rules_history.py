@@ -17,7 +17,7 @@ from greenroom.actors.errors import (
     WrongState,
 )
 from greenroom.actors.session import events as happened
-from greenroom.actors.session.answers import CutReceipt, TurnTicket, answer, snapshot
+from greenroom.actors.session.answers import CutReceipt, TurnTicket, answer
 from greenroom.actors.session.audit import report
 from greenroom.actors.session.commands import (
     Compact,
@@ -36,6 +36,7 @@ from greenroom.actors.session.commands import (
     Undo,
 )
 from greenroom.actors.session.fold import apply, save
+from greenroom.actors.session.info import snapshot
 from greenroom.actors.session.pipeline import Turn
 from greenroom.actors.session.state import State
 from greenroom.actors.session.transcript import Message, ToolResult

@@ -14,14 +14,17 @@ from session.cast import PLAIN, TEXT, do, room
 from theatre import ManualClock, play, settle
 
 from greenroom.actors.errors import InvalidInput
+from greenroom.actors.kernel.reply import Reply
 from greenroom.actors.session.commands import Send
 from greenroom.actors.session.entry import Entry, decode_entry
 from greenroom.actors.session.entry import encode_entry as encoded
 from greenroom.actors.session.events import ToolCalled, ToolReturned
+from greenroom.actors.session.lane import Lane
 from greenroom.actors.session.outputs import check_output
 from greenroom.actors.session.pipeline import Turn, as_stream
 from greenroom.actors.session.transcript import Message, TextDelta, ToolCall, ToolResult
-from greenroom.actors.session.turns import WINDOW, RunGone, TurnLimits, TurnOutput, TurnRun
+from greenroom.actors.session.turns import WINDOW, RunGone, TurnOutput, TurnRun
+from greenroom.actors.session.watchdog import TurnLimits, Watchdog
 
 
 class Box:
@@ -45,13 +48,55 @@ def turn() -> Turn:
 def run(pipeline: Callable[[Turn], Any]) -> tuple[TurnRun, Box]:
     """A turn that has just been started; `settle` lets it run."""
     box = Box()
-    clock, limits = ManualClock(), TurnLimits()
-    return TurnRun(turn(), as_stream(pipeline), box, 7, clock, limits), box  # type: ignore[arg-type]
+    stream, watchdog = as_stream(pipeline), Watchdog(ManualClock(), TurnLimits())
+    return TurnRun(turn(), stream, box, 7, watchdog), box  # type: ignore[arg-type]
 
 
 async def say(*outputs: Any) -> AsyncIterator[Any]:
     for output in outputs:
         yield output
+
+
+def test_a_limit_ends_the_run_however_its_seconds_are_rounded() -> None:
+    async def scene() -> None:
+        clock = ManualClock()
+        clock.now_s = 1020.6
+        assert clock.now_s + 8.0 - clock.now_s < 8.0
+
+        watchdog = Watchdog(clock, TurnLimits(silence_s=8.0))
+        silent = TurnRun(turn(), as_stream(forever), Box(), 7, watchdog)  # type: ignore[arg-type]
+        await clock.advance(8.0)
+
+        assert silent.cause == "timeout"
+        silent.stop()
+        await settle()
+
+    play(scene)
+
+
+def test_who_asks_whether_a_run_has_stopped_is_told_though_its_notice_is_not_heard_yet() -> None:
+    """Or a session that leaves just then waits for ever."""
+
+    async def scene() -> None:
+        lane, told = Lane(None, None, None), list[str]()  # type: ignore[arg-type]
+        lane.run, box = run(forever)
+        lane.stop()
+        assert lane.stopping
+        await settle()
+        assert [type(signal) for signal in box.signals] == [RunGone]
+
+        reply: Reply[Any] = Reply()
+        lane.ask_stopped(1, reply)
+        lane.on_stopped(lambda: told.append("all"))
+
+        assert (reply.result(), told) == ("stopped", ["all"])
+
+    play(scene)
+
+
+async def forever(_: Turn) -> AsyncIterator[Any]:
+    await asyncio.Event().wait()
+    yield ""
 
 
 # --- running -------------------------------------------------------------------------------------

@@ -492,6 +492,35 @@ def test_vx6_a_hook_that_hangs_is_abandoned() -> None:
     play(scene)
 
 
+def test_v33_a_hook_that_hangs_is_cancelled_before_the_next_one_of_its_session_begins() -> None:
+    async def scene() -> None:
+        clock, log, over = ManualClock(), list[str](), asyncio.Event()
+
+        async def hook(snapshot: Any, reason: EndReason) -> None:
+            log.append("begins")
+            try:
+                await over.wait()
+            finally:
+                log.append("ends")
+
+        runtime = greenroom.Runtime(echo, journal="memory:", clock=clock, on_end=hook)
+        async with runtime:
+            session = await runtime.create(user="ann", id="s")
+            for _ in range(2):
+                await settle()
+                leaving = runtime.passivate("s")
+                await settle()
+                await session.info()
+                await leaving
+            assert log == ["begins"]
+
+            await clock.advance(5.0)
+            assert log == ["begins", "ends", "begins"]
+            over.set()
+
+    play(scene)
+
+
 def test_p16_hooks_that_hang_are_waited_for_within_the_budget_only() -> None:
     async def scene() -> None:
         clock, hook, journal = ManualClock(), Notes(), GatedJournal()

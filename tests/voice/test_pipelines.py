@@ -362,6 +362,27 @@ def test_v14_a_wait_goes_on_in_the_next_activation() -> None:
     play(scene)
 
 
+def test_ax16_a_wait_that_another_activation_has_answered_leaves_no_timer_behind() -> None:
+    async def scene() -> None:
+        clock = ManualClock()
+        async with greenroom.Runtime(hangs, clock=clock, turn_attempts=2) as runtime:
+            session = await runtime.create(user="ann", id="s")
+            await session.send("ann", "?")
+            waiting = session.settled(1e6)
+            await settle()
+            assert await runtime.passivate("s", force=True)
+            await session.info()
+            await settle()
+            assert clock.last_due_s > 1e5
+
+            await session.interrupt("ann")
+
+            assert await waiting is True
+            assert clock.last_due_s < 1e5
+
+    play(scene)
+
+
 def test_v14_the_time_is_up_also_while_the_session_is_away() -> None:
     async def scene() -> None:
         clock, journal = ManualClock(), GatedJournal()

@@ -1,0 +1,101 @@
+"""The session actor's part on its turns: how they begin, are heard, are decided on, and end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..kernel.mailbox import Mail
+from .attending import Attending
+from .commands import Expire
+from .events import ApprovalDecided, ApprovalRequested, TurnEnded, TurnStarted, TurnSteered
+from .expiry import Expiry
+from .lane import Lane
+from .part import Phase
+from .turns import TurnOutput
+from .upkeep import Upkeep
+
+
+class Running(Attending, Upkeep):
+    """What one activation does about its turns, which its `Lane` runs."""
+
+    # --- effects ---
+
+    def begin_turn(self, event: TurnStarted) -> None:
+        """Have the pipeline invoked."""
+        if self.phase is Phase.LIVE:
+            self.active_s = self._stage.clock.monotonic()
+            if self._lane is None:
+                self._lane = Lane(self, self._stage, self.actor_inbox)
+            self._lane.begin(event)
+
+    def end_turn(self, event: TurnEnded) -> None:
+        """Answer those who wait for the turn."""
+        self.active_s = self._stage.clock.monotonic()
+        self._stage.stats.count_turn(event.status)
+        if self._expiry is not None:
+            self._expiry.follow(self.state)
+        if self._desk_made is not None:
+            self._desk_made.end_turn(self.state, event.turn)
+
+    def end_steering(self, event: TurnSteered) -> None:
+        """Who waits for the turn waits for the one that was handed its message."""
+        if self._desk_made is not None:
+            self._desk_made.end_turn(self.state, event.turn)
+
+    # --- pipelines ---
+
+    def _on_output(self, stamp: TurnOutput) -> None:
+        if self._lane is not None and self.phase is Phase.LIVE:
+            self._lane.hear(stamp)
+        else:
+            self._stage.stats.stale_outputs += 1
+
+    def on_gone(self, mail: Mail) -> None:
+        """The pipeline of a turn that was stopped is done, or given up on."""
+        if self._lane is not None:
+            self._lane.gone(mail.message.stamp)
+
+    def steer(self, mail: Mail) -> None:
+        """Hand the pipeline that asks what it is to be steered by."""
+        reply: Any = mail.reply_to
+        if self._lane is not None and self.phase is Phase.LIVE:
+            self._lane.steer(mail.message.stamp, reply)
+        else:
+            reply.set(())
+
+    def on_late_answer(self, mail: Mail) -> None:
+        """An answer has come to a turn that was interrupted."""
+        if self._lane is not None and self.phase is Phase.LIVE:
+            self._lane.place_late(mail.message.answer)
+
+    def on_delivered(self, mail: Mail) -> None:
+        """A participant has seen so much of what the turn has said."""
+        seen = mail.message
+        if self._lane is not None and seen.user in self.state.participants:
+            self._lane.deliver(seen.turn, seen.chars)
+
+    def await_stopped(self, mail: Mail) -> None:
+        """Answer when the pipeline of an ended turn has stopped."""
+        reply: Any = mail.reply_to
+        if self._lane is None:
+            reply.set("stopped")
+        else:
+            self._lane.ask_stopped(mail.message.turn, reply)
+
+    # --- approvals ---
+
+    def watch_approval(self, _: ApprovalRequested | ApprovalDecided | None = None) -> None:
+        """Have the pending approval expire in time, if this activation lasts so long."""
+        if self._expiry is None:
+            self._expiry = Expiry(self._stage.clock, self.actor_inbox)
+        self._expiry.follow(self.state)
+
+    def on_decision(self, event: ApprovalDecided) -> None:
+        """Nobody waits for people any more, and there is something to run."""
+        self.watch_approval(event)
+        self.open_again(event)
+
+    def expire(self, mail: Mail) -> None:
+        """Nobody has decided in time."""
+        if self.phase is Phase.LIVE:
+            self.run_command(Expire(approval=mail.message.approval), None)
