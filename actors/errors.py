@@ -103,7 +103,7 @@ class ConfigError(GreenroomError, ValueError):
 
     def __init__(self, field: str, value: object, limit: str) -> None:
         self.field, self.value, self.limit = field, value, limit
-        super().__init__(f"{field} is {value!r}, but must be {limit}")
+        super().__init__(f"{field} is {_shown(value)}, but must be {limit}")
 
 
 class CapacityError(GreenroomError):

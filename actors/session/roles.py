@@ -37,10 +37,14 @@ def permissions(role: str, defined: Roles) -> frozenset[str]:
 
 def check_roles(defined: Roles) -> None:
     """Refuse definitions that redefine a standing role or name unknown permissions."""
+    if type(defined) is not dict:
+        raise InvalidInput("roles", defined, "a dict of lists of permissions")
     for role, granted in defined.items():
         name(role, "role")
         if role in ROLES:
             raise InvalidInput("role", role, f"another name than {', '.join(ROLES)}")
+        if type(granted) is not list or not all(type(one) is str for one in granted):
+            raise InvalidInput(f"permissions of role {role}", granted, "a list of permissions")
         unknown = set(granted) - PERMISSIONS
         if unknown:
             limit = f"of {', '.join(sorted(PERMISSIONS))}"

@@ -11,7 +11,7 @@ from ..errors import ConfigError
 from ..ports import Policy
 from .frames import VisualSettings
 from .roles import Roles, check_roles
-from .values import MAX_NAME
+from .values import MAX_NAME, name
 
 POLICIES: Final = get_args(Policy)
 
@@ -109,7 +109,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         limit = f"of {', '.join(POLICIES)}"
         if self.policy not in POLICIES:
             raise ConfigError("policy", self.policy, limit)
+        if type(self.policies) is not dict:
+            raise ConfigError("policies", self.policies, "a dict of lists of policies")
         for role, allowed in self.policies.items():
+            name(role, "role")
+            if type(allowed) is not list:
+                raise ConfigError(f"policies of role {role}", allowed, "a list of policies")
             unknown = [policy for policy in allowed if policy not in POLICIES]
             if unknown:
                 raise ConfigError(f"policies of role {role}", unknown, limit)

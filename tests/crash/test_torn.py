@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from crash.torn import WAYS, Copies
 
-COPIES = 40
-"""Of each kind: 320 in all. `run.py --torn` makes more."""
+COPIES = 30
+"""Of each kind: 240 in all. `run.py --torn` makes more."""
 
 
 @pytest.fixture(scope="module")

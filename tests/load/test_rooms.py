@@ -107,3 +107,21 @@ def test_a_guest_that_is_no_member_hears_nothing() -> None:
         await runtime.stop()
 
     asyncio.run(scene())
+
+
+def test_a_guest_who_heard_nothing_before_a_gap_begins_at_the_beginning() -> None:
+    async def scene() -> None:
+        async with greenroom.Runtime() as runtime:
+            session = await runtime.create(user="ann", id="s")
+            await session.post("ann", "before")
+            counters = Counters()
+            guest = Guest(session, "guest-1", counters)
+            await guest.join()
+            guest.drop()
+            await runtime.passivate("s")
+
+            await guest.hear((await session.post("ann", "after")).revision)
+
+            assert counters.gaps == 1
+
+    run_at_once(scene())
