@@ -78,6 +78,7 @@ from .actors.session.operations import (
     UserInput,
 )
 from .actors.session.pipeline import Turn
+from .actors.session.records import SessionRecords
 from .actors.session.resources import Opening
 from .actors.session.secret import Secret
 from .actors.session.settings import Settings
@@ -179,6 +180,7 @@ __all__ = [
     "SessionNotFound",
     "SessionPage",
     "SessionParked",
+    "SessionRecords",
     "SessionSnapshot",
     "Settings",
     "Shutdown",

@@ -35,6 +35,9 @@ class IndexRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `events` is how many the room history retains. `members` are the participants in the order of
     joining; None, as in every listing, says nothing: an append leaves them as they were.
+
+    `title` has 38 characters at most. It is empty in a row that an older version has written, until
+    the session is next written to. `feedback` is how much of it is counted (spec S05).
     """
 
     id: SessionId
@@ -48,6 +51,10 @@ class IndexRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     turns: int = 0
     events: int = 0
     members: tuple[UserId, ...] | None = None
+    title: str = ""
+    language: str = "en"
+    interactions: int = 0
+    feedback: int = 0
 
 
 class End(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -102,12 +109,16 @@ class SessionPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """All sessions of a journal, counted: those active, retained events, users in any of them."""
+    """All sessions of a journal, counted: those active, retained events, users in any of them,
+    interactions, and feedback that is counted.
+    """
 
     sessions: int
     active: int
     events: int
     users: int
+    interactions: int = 0
+    feedback: int = 0
 
 
 class Journal(Protocol):

@@ -95,6 +95,9 @@ class Activating(Admitting):
         place.new = place.mail = None
         self._questions.hand_to(session, place.box)
         actor._start_actor_loop()
+        deferred, place.deferred = place.deferred, []
+        for mail in deferred:  # now that it turns out to exist
+            self.process(mail)
 
     def _not_admitted(self, mail: Mail, error: GreenroomError) -> None:
         """Undo a claim that may not be used, so that it leaves no trace."""
@@ -108,6 +111,8 @@ class Activating(Admitting):
         if not isinstance(error, SessionExists):  # or what is there already stays as it was
             self._alarms.cancel(session)
             self._questions.refuse(session, error)
+        if isinstance(error, SessionDamaged):
+            self._quarantine.hold(session, error, self._stage.clock.monotonic())
         if not isinstance(error, Refused):
             log.error("session_not_opened", session=session, error=text_of(error))
         self._close_place(session, error)

@@ -25,6 +25,7 @@ from .logs import LiveLogs
 from .messages import Create, Wanted
 from .passivation import Passivating
 from .place import Place
+from .quarantine import Quarantine
 
 BUSY_RETRY_S: Final = 0.25
 """What a refused caller is told to wait when every resident session is at work."""
@@ -37,6 +38,7 @@ class Admitting(Passivating):
     """
 
     parked: dict[SessionId, SessionParked]
+    _quarantine: Quarantine
     _logs: LiveLogs
     _directory: Directory
     _config: Config
@@ -83,6 +85,8 @@ class Admitting(Passivating):
             self._refuse(mail, RuntimeClosed("draining"))
         elif session in self.parked:
             self._refuse(mail, self.parked[session])
+        elif damage := self._quarantine.of(session, self._stage.clock.monotonic()):
+            self._refuse(mail, damage)
         elif place is None:
             self._admit(mail, session, None)
         elif place.box is not box:

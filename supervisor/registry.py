@@ -68,5 +68,5 @@ class Registry:
         return owner is not None and values.name(user, "user") in (owner, self.config.dev_user)
 
     async def totals(self) -> Totals:
-        """How many sessions, events and users there are, on stage and passivated."""
+        """How many sessions, events, users, interactions and feedbacks there are in all."""
         return await self.journal.totals()

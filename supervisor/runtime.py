@@ -14,7 +14,8 @@ from ..actors.kernel.reply import Reply
 from ..actors.ports import NewSession, SessionId, UserId
 from ..actors.session import values
 from ..actors.session.fork import ForkPoint, forked
-from ..actors.session.messages import GetForkPoint
+from ..actors.session.info import SessionInfo
+from ..actors.session.messages import GetForkPoint, GetInfo
 from ..actors.session.secret import Secret
 from ..actors.session.settings import Settings
 from ..actors.session.state import Genesis, State, encode_genesis
@@ -22,6 +23,7 @@ from .handles.base import follow
 from .handles.people import token_of
 from .life import Life
 from .messages import Create, Evict, Wanted
+from .obtaining import Obtaining
 from .session import Session
 
 
@@ -57,9 +59,69 @@ class Runtime(Life):
 
         Raises InvalidInput. Refused: CapacityError, SessionExists, RuntimeClosed.
         """
-        session = self._new_id(16) if id is None else values.session_id(id)
-        genesis = Genesis(
-            id=session,
+        genesis = self._genesis(
+            user,
+            self._new_id(16) if id is None else id,
+            name=name,
+            user_name=user_name,
+            start=start,
+            settings=settings,
+            context=context,
+            memories=memories,
+        )
+        reply: Reply[Session] = Reply(self.dispatcher, to=self.session)
+        self._create(genesis, reply, None if token is None else token_of(token))
+        return reply
+
+    def get_or_create(
+        self,
+        user: UserId,
+        *,
+        id: SessionId,  # noqa: A002
+        token: Secret | None = None,
+        **options: Any,
+    ) -> Reply[Session]:
+        """The session `id`, made with `user` as its owner and host if there is none.
+
+        Of those who ask at the same time one makes it, and all get the same. `options` are those of
+        `create`; for a session that is there they are ignored. It is on stage then, whatever state
+        it is in, also ended.
+
+        Raises InvalidInput. Refused: NotMember, if it is somebody else's and `user` takes no part
+        in it; SessionExists, if it was deleted; CapacityError, RuntimeClosed.
+        """
+        genesis = self._genesis(user, id, **options)
+        secret = None if token is None else token_of(token)
+        reply: Reply[Session] = Reply(self.dispatcher, to=self.session)
+
+        def look() -> Reply[SessionInfo]:
+            return self.ask(genesis.id, GetInfo())
+
+        def make() -> Reply[SessionId]:
+            made: Reply[SessionId] = Reply(self.dispatcher)
+            self._create(genesis, made, secret)
+            return made
+
+        everywhere = user == self.config.dev_user
+        Obtaining(
+            genesis.id, user, everywhere=everywhere, look=look, make=make, reply=reply
+        ).begin()
+        return reply
+
+    def _genesis(
+        self,
+        user: UserId,
+        id: SessionId,  # noqa: A002
+        *,
+        name: str = "",
+        user_name: str | None = None,
+        start: bool = True,
+        settings: Settings | None = None,
+        context: dict[str, Any] | None = None,
+        memories: Sequence[str] = (),
+    ) -> Genesis:
+        return Genesis(
+            id=values.session_id(id),
             incarnation=self._new_id(4),
             owner=values.name(user, "user"),
             owner_name=user if user_name is None else values.name(user_name, "user_name"),
@@ -70,9 +132,6 @@ class Runtime(Life):
             context=values.plain({} if context is None else context, "context"),
             memories=[values.name(memory, "memories") for memory in memories],
         )
-        reply: Reply[Session] = Reply(self.dispatcher, to=self.session)
-        self._create(genesis, reply, None if token is None else token_of(token))
-        return reply
 
     def fork(
         self,

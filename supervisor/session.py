@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from .handles.people import People
 from .handles.reading import Reading
+from .handles.records import Records
 from .handles.sharing import Sharing
 from .handles.submissions import Submissions
 from .handles.visual import Visual
 from .handles.voice import Voice
 
 
-class Session(People, Submissions, Voice, Sharing, Reading, Visual):
+class Session(People, Submissions, Voice, Sharing, Records, Reading, Visual):
     """A session, wherever it is just now: on stage, or passivated and woken by the next call.
 
     Every method queues its command at once, from any thread, and returns a `Reply`: `await` it

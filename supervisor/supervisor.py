@@ -42,6 +42,7 @@ from .messages import (
 )
 from .passivation import Passivating
 from .place import Place
+from .quarantine import Quarantine
 from .questions import Questions
 from .restarting import Restarting
 from .stopping import Stopping
@@ -77,6 +78,7 @@ class SupervisorActor(Stopping):
             stage.clock, stage.journal, self.ledger, retention_s=config.ended_retention_s
         )
         self.parked: dict[SessionId, SessionParked] = {}
+        self._quarantine = Quarantine()
         self._stage = stage
         self._logs = logs
         self._directory = directory

@@ -155,6 +155,45 @@ class AddMemory(msgspec.Struct, frozen=True, kw_only=True, tag="add_memory"):
     memory: str
 
 
+class RecordInteraction(msgspec.Struct, frozen=True, kw_only=True, tag="record_interaction"):
+    """A participant did something with the session, or judged it; kept for whoever learns of it."""
+
+    user: UserId
+    action: str
+    node: str | None = None
+    content: str | None = None
+    feedback: str | None = None
+    metadata: dict[str, Any]
+
+
+class SetGraphState(msgspec.Struct, frozen=True, kw_only=True, tag="set_graph_state"):
+    """A participant replaces the graph state; None takes it away."""
+
+    user: UserId
+    value: Any
+
+
+class SetLanguage(msgspec.Struct, frozen=True, kw_only=True, tag="set_language"):
+    """A participant says which language the session is in."""
+
+    user: UserId
+    language: str
+
+
+class SetMetadata(msgspec.Struct, frozen=True, kw_only=True, tag="set_metadata"):
+    """A participant writes metadata: `patch` is merged in by RFC 7396."""
+
+    user: UserId
+    patch: dict[str, Any]
+
+
+class SetTitle(msgspec.Struct, frozen=True, kw_only=True, tag="set_title"):
+    """A participant gives the session a title; None: it has none of its own any more."""
+
+    user: UserId
+    title: str | None
+
+
 class Acknowledge(msgspec.Struct, frozen=True, kw_only=True, tag="acknowledge"):
     """A participant has seen everything up to `revision`."""
 
@@ -296,6 +335,11 @@ Command: TypeAlias = (
     | Steer
     | PlaceAnswer
     | HandBack
+    | RecordInteraction
+    | SetGraphState
+    | SetLanguage
+    | SetMetadata
+    | SetTitle
     | Join
     | Leave
     | Approve

@@ -35,6 +35,7 @@ from .messages import (
     GetForkPoint,
     GetHistory,
     GetInfo,
+    GetRecords,
     GetReport,
     GetSnapshot,
     GetTranscript,
@@ -42,6 +43,7 @@ from .messages import (
     Subscribe,
 )
 from .outbox import Held, Later, Outbox
+from .records import records_of
 from .rules.checks import require_member
 from .settled import Settling
 from .stage import Stage
@@ -144,6 +146,10 @@ class Desk:
         require_member(state, mail.message.user)
         self._tell(mail, report(state))
 
+    def _get_records(self, state: State, mail: Mail) -> None:
+        require_member(state, mail.message.user)
+        self._tell(mail, records_of(state))
+
     def _get_fork_point(self, state: State, mail: Mail) -> None:
         """Let out when all of it is durable: whoever hears of it finds it in the journal."""
         member, at = require_member(state, mail.message.user), mail.message.at
@@ -228,6 +234,7 @@ class Desk:
         GetHistory: _get_history,
         GetSnapshot: _get_snapshot,
         GetReport: _get_report,
+        GetRecords: _get_records,
         GetForkPoint: _get_fork_point,
         GetApproval: _get_approval,
         RequireMember: _require_member,

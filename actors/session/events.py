@@ -1,6 +1,7 @@
 """What has happened in a session, in the past tense: every event there is.
 
-The durable ones stand here. The ephemeral ones, of `ephemera.py`, are given with them.
+The durable ones stand here. Those of `records.py`, and the ephemeral ones, of `ephemera.py`, are
+given with them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ from .ephemera import TextStreamed as TextStreamed
 from .ephemera import TurnStopped as TurnStopped
 from .ephemera import VisualStarted as VisualStarted
 from .ephemera import VisualStopped as VisualStopped
+from .records import GraphStateSet as GraphStateSet
+from .records import InteractionRecorded as InteractionRecorded
+from .records import LanguageSet as LanguageSet
+from .records import MetadataUpdated as MetadataUpdated
+from .records import RecordEvent
+from .records import TitleSet as TitleSet
 from .transcript import Message, ToolCall, ToolResult
 
 TurnStatus: TypeAlias = Literal["completed", "failed", "cancelled", "superseded", "lost"]
@@ -287,6 +294,7 @@ Durable: TypeAlias = (
     | ContextUpdated
     | MemoryAdded
     | Acknowledged
+    | RecordEvent
     | SessionStarted
     | SessionPaused
     | SessionResumed

@@ -21,18 +21,23 @@ from .events import (
     ContextUpdated,
     DialogSet,
     Durable,
+    GraphStateSet,
     HostChanged,
+    InteractionRecorded,
     JoinDenied,
     Joined,
     JoinRequested,
+    LanguageSet,
     Left,
     MemoryAdded,
     MessagePosted,
+    MetadataUpdated,
     SessionClosing,
     SessionEnded,
     SessionPaused,
     SessionResumed,
     SessionStarted,
+    TitleSet,
     ToolCalled,
     ToolReturned,
     TranscriptCut,
@@ -43,6 +48,7 @@ from .events import (
     TurnStarted,
     TurnSteered,
 )
+from .records import noted, with_opening
 from .shared import merged
 from .state import Approval, JoinRequest, Participant, State, decode_genesis, decode_state
 from .transcript import Line, Message, own
@@ -129,6 +135,11 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
         case Acknowledged(user=user, upto=upto):
             state.participants[user].seen = upto
             _acted(state, user, at_ms)
+        case (
+            InteractionRecorded() | GraphStateSet() | LanguageSet() | MetadataUpdated() | TitleSet()
+        ):
+            state.records = noted(state.records, event)
+            _acted(state, event.user, at_ms)
         case SessionStarted(by=by):
             state.lifecycle, state.started_ms = "active", at_ms
             _acted(state, by, at_ms)
@@ -203,6 +214,7 @@ def _cut(state: State, keep: int) -> None:
 
 def _compact(state: State, lines: int, summary: Message) -> None:
     gone = state.history[:lines]
+    state.records = with_opening(state.records, gone)
     state.history = [summary, *state.history[lines:]]
     state.messages += 1 - sum(isinstance(line, Message) for line in gone)
     _forget_unseen(state)

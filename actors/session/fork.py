@@ -29,9 +29,10 @@ def forked(
 ) -> Genesis:
     """The beginning of a session that goes on from `source`, which is not changed.
 
-    It has the transcript, the shared context, the memories and the settings, but of the people
-    only its owner, and no turn is open in it. They are cancelled: the calls of a running one are
-    closed by stubs (promise P19), and messages that waited stand there without an answer.
+    It has the transcript, the shared context, the memories and the settings, and the records but
+    for the interactions; of the people only its owner, and no turn is open in it. They are
+    cancelled: the calls of a running one are closed by stubs (promise P19), and messages that
+    waited stand there without an answer.
     """
     return Genesis(
         id=id,
@@ -50,6 +51,7 @@ def forked(
         greeted=source.greeted,
         dialog=source.dialog,
         origin=Origin(session=source.id, revision=source.revision),
+        records=None if source.records is None else source.records.inherited(),
     )
 
 

@@ -73,6 +73,12 @@ class GetReport(msgspec.Struct, frozen=True):
     user: UserId
 
 
+class GetRecords(msgspec.Struct, frozen=True):
+    """Answered with the `SessionRecords`, for a participant."""
+
+    user: UserId
+
+
 class GetForkPoint(msgspec.Struct, frozen=True):
     """Answered with the `ForkPoint` at revision `at` (None: of now), when that is durable."""
 

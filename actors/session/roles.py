@@ -8,11 +8,14 @@ from typing import Final, Literal, TypeAlias, get_args
 from ..errors import InvalidInput
 from .values import name
 
-Permission: TypeAlias = Literal["speak", "act", "share", "interrupt", "decide", "edit", "show"]
+Permission: TypeAlias = Literal[
+    "speak", "act", "share", "interrupt", "decide", "edit", "show", "record"
+]
 """speak: post and send. act: take actions. share: write shared context and memories.
 interrupt: cancel turns. decide: approve or reject tool calls. edit: undo, truncate and compact.
-show: start and stop visual sources, and offer frames. Everybody who takes part may read and fork;
-only the host governs."""
+show: start and stop visual sources, and offer frames. record: interactions and feedback, graph
+state, language, metadata and title. Everybody who takes part may read and fork; only the host
+governs."""
 
 PERMISSIONS: Final = frozenset(get_args(Permission))
 

@@ -10,6 +10,7 @@ from ..ports import IndexRow, SessionId, UserId
 from . import retention
 from .entry import Done
 from .events import Cause, Exchange, TurnKind, TurnStatus
+from .records import LANGUAGE, Records, title_of
 from .settings import Settings
 from .transcript import Line, Message
 
@@ -61,6 +62,7 @@ class Genesis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     greeted: bool = False
     dialog: list[Exchange] | None = None
     origin: Origin | None = None
+    records: Records | None = None
 
 
 class Participant(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
@@ -160,6 +162,7 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
     dialog: list[Exchange] | None = None
     closing: UserId | None = None
     origin: Origin | None = None
+    records: Records | None = None
 
     @classmethod
     def at_creation(cls, genesis: Genesis) -> State:
@@ -187,6 +190,7 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
             greeted=genesis.greeted,
             dialog=genesis.dialog,
             origin=genesis.origin,
+            records=genesis.records,
         )
 
     def is_pending(self, turn: int) -> bool:
@@ -196,6 +200,7 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def index_row(self, *, members: bool = False) -> IndexRow:
         """What listings show of this state; with `members` also who takes part."""
+        records = self.records
         return IndexRow(
             id=self.id,
             owner=self.owner,
@@ -208,6 +213,10 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
             turns=self.last_turn,
             events=retention.retained(self),
             members=tuple(self.participants) if members else None,
+            title=title_of(self),
+            language=LANGUAGE if records is None else records.language,
+            interactions=0 if records is None else records.interactions,
+            feedback=0 if records is None else sum(records.feedback.values()),
         )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any, Literal, TypeAlias
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -34,6 +34,8 @@ from .events import (
 from .info import Member, SessionInfo
 from .items import Published
 from .values import plain
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 EventType: TypeAlias = Literal[
     "message", "action", "state_change", "user_join", "user_leave", "memory_update", "error"
@@ -118,7 +120,7 @@ def room_participant(
 
 def iso(at_ms: int) -> str:
     """UTC milliseconds as ISO 8601 with its offset."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return (_EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds")
 
 
 _Description: TypeAlias = tuple[EventType, str, str, dict[str, Any]]

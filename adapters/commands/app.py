@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 
 from ... import __version__
 from ...actors.errors import GreenroomError
-from . import load, sessions
+from . import journal, load, sessions
 
 
 class Misused(GreenroomError):
@@ -31,6 +31,12 @@ _sessions = App(name="sessions", help="Look into a journal, also while a process
 _sessions.command(sessions.ls)
 _sessions.command(sessions.show)
 app.command(_sessions)
+
+_journal = App(name="journal", help="Look after a journal, also while a process owns it.")
+_journal.command(journal.check)
+_journal.command(journal.stats)
+_journal.command(journal.backup)
+app.command(_journal)
 
 
 def call(tokens: Sequence[str]) -> int:

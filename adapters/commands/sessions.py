@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from ...actors.ports import IndexRow, Journal, SessionQuery
+from ...actors.session.records import title_of
 from ...actors.session.state import State
 from ...actors.session.transcript import Line, Message, ToolCall, ToolResult
 from ...supervisor.recording import Recording, read_recording
@@ -28,7 +29,7 @@ def ls(
 ) -> int:
     """List sessions, most recently updated first."""
     rows = asyncio.run(_list(journal, owner, limit))
-    head = ("ID", "OWNER", "STATE", "TURNS", "MESSAGES", "UPDATED", "NAME")
+    head = ("ID", "OWNER", "STATE", "TURNS", "MESSAGES", "UPDATED", "LANG", "NAME", "TITLE")
     console().print(table(map(_cells, rows), head=head))
     return 0
 
@@ -72,12 +73,14 @@ async def _read(url: str, session: str) -> Recording:
 
 def _cells(row: IndexRow) -> tuple[str, ...]:
     counts = (str(row.turns), str(row.messages))
-    return (row.id, row.owner, row.state, *counts, when(row.updated_ms), row.name)
+    updated = when(row.updated_ms)
+    return (row.id, row.owner, row.state, *counts, updated, row.language, row.name, row.title)
 
 
 def _facts(state: State) -> Iterator[tuple[str, str]]:
     yield "session", state.id
     yield "name", state.name
+    yield "title", title_of(state)
     yield "state", state.lifecycle
     yield "owner", state.owner
     members = (f"{user} ({member.role})" for user, member in state.participants.items())

@@ -20,6 +20,10 @@ MAX_ROWS: Final = 1_000
 """Sessions in one page of `list`."""
 
 _INT64: Final = 1 << 63
+_NUMBERS: Final = (
+    *("created_ms", "updated_ms", "participants", "messages", "turns", "events"),
+    *("interactions", "feedback"),
+)
 
 
 def check_page(after: int, limit: int) -> None:
@@ -46,13 +50,13 @@ def check_expiry(before_ms: int, limit: int) -> None:
 
 def check_row(row: IndexRow) -> None:
     """Refuse a row that a store cannot hold: text that is no UTF-8, numbers beyond 64 bits."""
-    for name in ("id", "owner", "name", "state"):
+    for name in ("id", "owner", "name", "state", "title", "language"):
         text = getattr(row, name)
         try:
             text.encode()
         except UnicodeEncodeError:
             raise InvalidInput(name, text, "text without lone surrogates") from None
-    for name in ("created_ms", "updated_ms", "participants", "messages", "turns", "events"):
+    for name in _NUMBERS:
         number = getattr(row, name)
         if not -_INT64 <= number < _INT64:
             raise InvalidInput(name, number, "a 64-bit number")

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from ...actors.errors import JournalLocked, JournalUnavailable
 
+TRIES: Final = 5
+AGAIN_S: Final = 0.01
+"""Whoever looks at the lock holds it for an instant: that must keep no owner out."""
 
-class _Holder(msgspec.Struct, frozen=True, kw_only=True):
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """The process that owns a journal, and since when (ISO 8601, UTC)."""
+
     pid: int | None = None
     started: str | None = None
 
@@ -40,7 +49,7 @@ class LockFile:
             why = f"its lock file cannot be opened: {error.strerror}"
             raise JournalUnavailable(str(journal), why=why) from None
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(fd)
             _write_holder(fd)
         except BlockingIOError:
             holder = _read_holder(fd)
@@ -58,14 +67,40 @@ class LockFile:
         os.close(self._fd)
 
 
+def holder_of(journal: Path) -> Holder | None:
+    """Who owns `journal` now; None if nobody does."""
+    try:
+        fd = os.open(f"{journal}.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        if not os.fstat(fd).st_size:
+            return None  # let go of in order: a killed owner leaves its name behind
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read_holder(fd)
+    finally:
+        os.close(fd)
+    return None
+
+
+def _lock(fd: int) -> None:
+    for _ in range(TRIES):
+        with suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(AGAIN_S)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _write_holder(fd: int) -> None:
     started = datetime.now(UTC).isoformat(timespec="seconds")
     os.ftruncate(fd, 0)
-    os.pwrite(fd, msgspec.json.encode(_Holder(pid=os.getpid(), started=started)) + b"\n", 0)
+    os.pwrite(fd, msgspec.json.encode(Holder(pid=os.getpid(), started=started)) + b"\n", 0)
 
 
-def _read_holder(fd: int) -> _Holder:
+def _read_holder(fd: int) -> Holder:
     try:
-        return msgspec.json.decode(os.pread(fd, 4096, 0), type=_Holder)
+        return msgspec.json.decode(os.pread(fd, 4096, 0), type=Holder)
     except msgspec.DecodeError:  # it has the lock, and has not written yet
-        return _Holder()
+        return Holder()

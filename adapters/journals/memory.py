@@ -161,6 +161,8 @@ class MemoryJournal:
             active=sum(record.row.state == "active" for record in records),
             events=sum(record.row.events for record in records),
             users=len({user for record in records for user in record.joined}),
+            interactions=sum(record.row.interactions for record in records),
+            feedback=sum(record.row.feedback for record in records),
         )
 
     async def expire(

@@ -27,7 +27,11 @@ from ...actors.ports import (
     Totals,
     UserId,
 )
+from .beside import beside
 from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_expiry, check_page, check_query
+from .damage import Checked, Damage
+from .sqlite_backup import back_up
+from .sqlite_check import check_file
 from .sqlite_jobs import Append, Create, Delete, Expire, Job, Release, Snapshot, Take
 from .sqlite_queries import (
     count_all,
@@ -39,6 +43,7 @@ from .sqlite_queries import (
     sessions_joined_by,
 )
 from .sqlite_schema import Durability
+from .sqlite_stats import JournalStats, stats_of
 from .sqlite_store import Store, open_store, open_store_to_read
 
 T = TypeVar("T")
@@ -173,6 +178,43 @@ class SqliteJournal:
 
     async def delete(self, session: SessionId, *, epoch: int) -> None:
         await self._write(Delete(session, 0, Reply(), epoch, _now_ms()))
+
+    async def check(
+        self,
+        sessions: Sequence[SessionId] = (),
+        *,
+        found: Callable[[Damage], None],
+        progress: Callable[[Checked], None] = lambda _: None,
+    ) -> Checked:
+        """Read everything, or only `sessions`, and tell `found` what is damaged.
+
+        Both functions are called in a thread, `progress` after each session. The journal may be
+        open or not, here or in another process. Deleted sessions are passed over. Raises
+        JournalUnavailable, JournalFormat, and SessionNotFound for one of `sessions`.
+        """
+        names, busy_s = tuple(sessions), self._busy_s
+        return await beside(
+            lambda stopped: check_file(
+                self.path, stopped, sessions=names, found=found, progress=progress, busy_s=busy_s
+            )
+        )
+
+    async def stats(self) -> JournalStats:
+        """How much it holds, open or not. Raises JournalUnavailable or JournalFormat."""
+        return await beside(lambda stopped: stats_of(self.path, stopped, busy_s=self._busy_s))
+
+    async def backup(self, target: str | Path) -> int:
+        """Copy it to the file `target` while it is written; how many bytes that are.
+
+        The copy is a journal with everything that was acknowledged before the call. It appears
+        when it is whole and on the disk; if this fails or is cancelled there is none. Its write-
+        ahead log cannot begin anew meanwhile, and grows by what is written.
+
+        Raises InvalidInput if `target` exists, JournalUnavailable, JournalFormat, and OSError if
+        the target cannot be written.
+        """
+        copy, busy_s = Path(target), self._busy_s
+        return await beside(lambda stopped: back_up(self.path, copy, stopped, busy_s=busy_s))
 
     def _opener(self) -> Callable[[], Store]:
         loop = asyncio.get_running_loop()

@@ -15,10 +15,11 @@ from itertools import chain
 from typing import Any, Final, TypeAlias
 
 from ...actors.ports import SessionId
+from .checksums import checksum, seed_of
 from .sqlite_jobs import Append, columns
 
 _ROWS: Final = 1024
-"""Rows of one statement at most: 14 parameters each, of the 32,766 that SQLite takes."""
+"""Rows of one statement at most: 18 parameters each, of the 32,766 that SQLite takes."""
 
 _Values: TypeAlias = list[tuple[Any, ...]]
 
@@ -44,7 +45,11 @@ class Batch:
         else:
             job = job.with_members_of(before)
         self._last[job.session] = job
-        self._events += [(job.session, n, body) for n, body in enumerate(job.events, job.after + 1)]
+        session, seed = job.session, seed_of(job.session)
+        self._events += [
+            (session, n, body, checksum(seed, n, body))
+            for n, body in enumerate(job.events, job.after + 1)
+        ]
         return True
 
     def write(self, db: sqlite3.Connection) -> bool:
@@ -88,8 +93,9 @@ def _update(rows: int) -> str:
         "UPDATE sessions SET head = column1, end_epoch = NULL, end_position = NULL,"
         " owner = column2, name = column3, state = column4, created_ms = column5,"
         " updated_ms = column6, participants = column7, messages = column8, turns = column9,"
-        " events = column10, members = coalesce(column11, members)"
-        f" FROM ({_values(rows, 14)}) WHERE id = column12 AND epoch = column13 AND head = column14"
+        " events = column10, members = coalesce(column11, members),"
+        " title = column12, language = column13, interactions = column14, feedback = column15"
+        f" FROM ({_values(rows, 18)}) WHERE id = column16 AND epoch = column17 AND head = column18"
     )
 
 
@@ -97,8 +103,8 @@ def _update(rows: int) -> str:
 def _insert(rows: int) -> str:
     # CROSS JOIN keeps the order of the tables: SQLite must not walk all sessions instead.
     return (
-        "INSERT INTO events SELECT key, column2, column3"
-        f" FROM ({_values(rows, 3)}) CROSS JOIN sessions ON id = column1"
+        "INSERT INTO events SELECT key, column2, column3, column4"
+        f" FROM ({_values(rows, 4)}) CROSS JOIN sessions ON id = column1"
     )
 
 

@@ -12,6 +12,7 @@ from ...actors.errors import (
     JournalError,
     JournalFailed,
     NotWritten,
+    SessionDamaged,
     text_of,
 )
 from .sqlite_batch import Batch
@@ -50,6 +51,13 @@ _PECULIAR: Final = (
     sqlite3.ProgrammingError,
 )
 """Failures of one job's values, which say nothing about the store."""
+
+_CORRUPT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def is_corrupt(error: BaseException) -> bool:
+    """Whether SQLite has met a damaged part of the file. Other parts may be whole."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in _CORRUPT
 
 
 class _Failed(Exception):
@@ -108,7 +116,9 @@ def _together(db: sqlite3.Connection, jobs: Sequence[Job]) -> list[Outcome] | No
                     return None
                 outcomes.append(_outcome(db, job))
         return outcomes if batch.write(db) else None
-    except _PECULIAR:
+    except Exception as error:
+        if not _is_peculiar(error):
+            raise
         return None
 
 
@@ -119,7 +129,9 @@ def _one_by_one(db: sqlite3.Connection, jobs: Sequence[Job]) -> list[Outcome]:
         db.execute("SAVEPOINT job")
         try:
             outcomes.append(_outcome(db, job))
-        except _PECULIAR as error:
+        except Exception as error:
+            if not _is_peculiar(error):
+                raise
             db.execute("ROLLBACK TO job")
             outcomes.append(_peculiar(job, error))
         db.execute("RELEASE job")
@@ -133,7 +145,13 @@ def _outcome(db: sqlite3.Connection, job: Job) -> Outcome:
         return error
 
 
+def _is_peculiar(error: Exception) -> bool:
+    return isinstance(error, _PECULIAR) or is_corrupt(error)
+
+
 def _peculiar(job: Job, error: Exception) -> GreenroomError:
+    if is_corrupt(error):
+        return SessionDamaged(job.session, revision=0, why=str(error))
     if isinstance(error, sqlite3.IntegrityError):
         return JournalFailed(f"session {job.session} does not end where its row says: {error}")
     return InvalidInput(f"{type(job).__name__.lower()} of session", job.session, str(error))

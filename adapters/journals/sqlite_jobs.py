@@ -15,6 +15,7 @@ from ...actors.errors import Conflict, Fenced, SessionExists, SessionNotFound
 from ...actors.kernel.reply import Reply
 from ...actors.ports import Commit, End, IndexRow, NewSession, SessionId
 from .bounds import check_row
+from .checksums import checksum, seed_of
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,15 +53,20 @@ class Append(msgspec.Struct, frozen=True, gc=False):
         changed = db.execute(
             "UPDATE sessions SET head = ?, end_epoch = NULL, end_position = NULL, owner = ?,"
             " name = ?, state = ?, created_ms = ?, updated_ms = ?, participants = ?,"
-            " messages = ?, turns = ?, events = ?, members = coalesce(?, members)"
+            " messages = ?, turns = ?, events = ?, members = coalesce(?, members),"
+            " title = ?, language = ?, interactions = ?, feedback = ?"
             " WHERE id = ? AND epoch = ? AND head = ?",
             (self.last, *columns(row), self.session, self.epoch, self.after),
         ).rowcount
         if not changed:
             raise self._refusal(db)
+        seed = seed_of(self.session)
         db.executemany(
-            "INSERT INTO events SELECT key, ?, ? FROM sessions WHERE id = ?",
-            [(n, body, self.session) for n, body in enumerate(self.events, self.after + 1)],
+            "INSERT INTO events SELECT key, ?, ?, ? FROM sessions WHERE id = ?",
+            [
+                (n, body, checksum(seed, n, body), self.session)
+                for n, body in enumerate(self.events, self.after + 1)
+            ],
         )
         return self.last
 
@@ -81,11 +87,18 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     def run(self, db: sqlite3.Connection) -> int:
         # `head`: the appends it folds may have failed, and it must not outlive them.
         changed = db.execute(
-            "INSERT INTO snapshots SELECT key, ?, ? FROM sessions"
+            "INSERT INTO snapshots SELECT key, ?, ?, ? FROM sessions"
             " WHERE id = ? AND epoch = ? AND head >= ?"
             " ON CONFLICT(session) DO UPDATE SET revision = excluded.revision,"
-            " body = excluded.body WHERE excluded.revision > revision",
-            (self.revision, self.state, self.session, self.epoch, self.revision),
+            " body = excluded.body, sum = excluded.sum WHERE excluded.revision > revision",
+            (
+                self.revision,
+                self.state,
+                checksum(seed_of(self.session), self.revision, self.state),
+                self.session,
+                self.epoch,
+                self.revision,
+            ),
         ).rowcount
         if not changed and (refusal := self._refusal(db)) is not None:
             raise refusal
@@ -130,16 +143,17 @@ class Create(msgspec.Struct, frozen=True, gc=False):
         check_row(self.new.row)
         changed = db.execute(
             "INSERT INTO sessions(id, epoch, head, owner, name, state, created_ms, updated_ms,"
-            " participants, messages, turns, events, members)"
-            " VALUES (?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " participants, messages, turns, events, members,"
+            " title, language, interactions, feedback)"
+            " VALUES (?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT(id) DO NOTHING",
             (self.session, *columns(self.new.row)),
         ).rowcount
         if not changed:
             raise SessionExists(self.session)
         db.execute(
-            "INSERT INTO events SELECT key, 0, ? FROM sessions WHERE id = ?",
-            (self.new.genesis, self.session),
+            "INSERT INTO events SELECT key, 0, ?, ? FROM sessions WHERE id = ?",
+            (self.new.genesis, checksum(seed_of(self.session), 0, self.new.genesis), self.session),
         )
 
 
@@ -235,6 +249,10 @@ def columns(row: IndexRow) -> tuple[Any, ...]:
         row.turns,
         row.events,
         None if row.members is None else msgspec.json.encode(row.members).decode(),
+        row.title,
+        row.language,
+        row.interactions,
+        row.feedback,
     )
 
 

@@ -8,6 +8,8 @@ tails of 100 events took up to 112 ms row by row and 45 ms joined; of 1,000 even
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -23,52 +25,71 @@ from ...actors.ports import (
     Totals,
     UserId,
 )
+from .checksums import first_damaged
+from .sqlite_formats import SNAPSHOT_SUM, SUM
+from .sqlite_group import is_corrupt
 from .sqlite_jobs import Taken
 
 _CHUNK: Final = 1000
 """Events joined into one row at most."""
 
+_PARTIAL: Final = {
+    "ended": "state = 'ended'",
+    "created": "state IN ('created', 'paused')",
+    "paused": "state IN ('created', 'paused')",
+}
+"""What tells SQLite, in the words of the index, that an index of sessions in some state will do."""
+
 _ROWS: Final = msgspec.json.Decoder(list[IndexRow])
 
 
 def read_claim(db: sqlite3.Connection, session: SessionId, taken: Taken) -> Claim:
-    """The snapshot and the events behind it, as they are at one instant after the claim."""
-    head, revision, state = db.execute(
-        "SELECT head, revision, body FROM sessions LEFT JOIN snapshots ON session = key"
-        " WHERE key = ?",
-        (taken.key,),
-    ).fetchone()
-    after = revision or 0
-    events = _events(db, taken.key, after, head)
-    if len(events) != head - after:
-        raise SessionDamaged(session, revision=head, why="events are missing in the journal")
-    return Claim(
-        epoch=taken.epoch,
-        revision=head,
-        genesis=_genesis(db, session, taken.key),
-        snapshot=None if revision is None else (revision, state),
-        events=events,
-        end=taken.end,
-    )
+    """The snapshot and the events behind it, as they are at one instant after the claim.
+
+    A snapshot that is damaged is passed over: the events say the same.
+    """
+    with damage_of(session):
+        head, last, snapshot = _ends(db, session, taken.key)
+        if last > head:
+            why = f"the journal has events up to {last}, but says that it ends there"
+            raise SessionDamaged(session, revision=head, why=why)
+        return Claim(
+            epoch=taken.epoch,
+            revision=head,
+            genesis=_genesis(db, session, taken.key),
+            snapshot=snapshot,
+            events=_events(db, session, taken.key, snapshot[0] if snapshot else 0, head),
+            end=taken.end,
+        )
 
 
 def read_page(db: sqlite3.Connection, session: SessionId, *, after: int, limit: int) -> Page:
     """Events after `after`, contiguous. What is committed meanwhile is left for the next page."""
-    key, head = _find(db, session)
-    oldest = db.execute(
-        "SELECT min(revision) FROM events WHERE session = ? AND revision > ?", (key, after)
-    ).fetchone()[0]
-    first = after + 1 if oldest is None else oldest
-    last = min(first - 1 + limit, head)
-    events = _events(db, key, first - 1, last)
-    if len(events) != max(0, last - first + 1):
-        raise SessionDamaged(session, revision=first, why="events are missing in the journal")
-    return Page(first=first, events=events, head=head)
+    with damage_of(session):
+        key, head = _find(db, session)
+        oldest = db.execute(
+            "SELECT min(revision) FROM events WHERE session = ? AND revision > ?", (key, after)
+        ).fetchone()[0]
+        first = after + 1 if oldest is None else oldest
+        last = min(first - 1 + limit, head)
+        return Page(first=first, events=_events(db, session, key, first - 1, last), head=head)
 
 
 def read_genesis(db: sqlite3.Connection, session: SessionId) -> bytes:
-    key, _ = _find(db, session)
-    return _genesis(db, session, key)
+    with damage_of(session):
+        key, _ = _find(db, session)
+        return _genesis(db, session, key)
+
+
+@contextmanager
+def damage_of(session: SessionId) -> Iterator[None]:
+    """Turn what SQLite says of a file that is damaged into SessionDamaged: others may be whole."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if not is_corrupt(error):
+            raise
+        raise SessionDamaged(session, revision=0, why=str(error)) from None
 
 
 def list_sessions(db: sqlite3.Connection, query: SessionQuery) -> SessionPage:
@@ -78,6 +99,8 @@ def list_sessions(db: sqlite3.Connection, query: SessionQuery) -> SessionPage:
         if wanted is not None:
             where.append(f"{column} = ?")
             values.append(wanted)
+    if query.owner is None and query.state in _PARTIAL:
+        where.append(_PARTIAL[query.state])
     if query.after is not None:
         where.append("(updated_ms, key) < (?, (SELECT key FROM sessions WHERE id = ?))")
         values += (query.after.updated_ms, query.after.id)
@@ -105,9 +128,10 @@ def count_all(db: sqlite3.Connection) -> Totals:
     counted = db.execute(
         "SELECT count(*), coalesce(sum(state = 'active'), 0), coalesce(sum(events), 0),"
         " (SELECT count(DISTINCT user) FROM members JOIN sessions ON session = key"
-        "  WHERE deleted_ms IS NULL) FROM sessions WHERE deleted_ms IS NULL"
+        "  WHERE deleted_ms IS NULL), coalesce(sum(interactions), 0), coalesce(sum(feedback), 0)"
+        " FROM sessions WHERE deleted_ms IS NULL"
     ).fetchone()
-    return Totals(sessions=counted[0], active=counted[1], events=counted[2], users=counted[3])
+    return Totals(**dict(zip(Totals.__struct_fields__, counted, strict=True)))
 
 
 def _rows(db: sqlite3.Connection, source: str, values: tuple[Any, ...]) -> list[IndexRow]:
@@ -130,47 +154,96 @@ def _find(db: sqlite3.Connection, session: SessionId) -> tuple[int, int]:
     return found
 
 
+def _ends(
+    db: sqlite3.Connection, session: SessionId, key: int
+) -> tuple[int, int, tuple[int, bytes] | None]:
+    """The head, the last revision there is an event of, and the snapshot if it is whole."""
+    found = db.execute(
+        "SELECT head, (SELECT coalesce(max(events.revision), 0) FROM events WHERE session = key),"
+        f" snapshots.revision, body, {SNAPSHOT_SUM}"
+        " FROM sessions LEFT JOIN snapshots ON session = key WHERE key = ?",
+        (key,),
+    ).fetchone()
+    if found is None:
+        raise SessionDamaged(session, revision=0, why="its row in the journal cannot be found")
+    head, last, revision, state, written = found
+    if revision is None or first_damaged(session, revision, [state], [written]) is not None:
+        return head, last, None
+    return head, last, (revision, state)
+
+
 def _genesis(db: sqlite3.Connection, session: SessionId, key: int) -> bytes:
     found = db.execute(
-        "SELECT body FROM events WHERE session = ? AND revision = 0", (key,)
+        f"SELECT body, {SUM} FROM events WHERE session = ? AND revision = 0", (key,)
     ).fetchone()
     if found is None:
         raise SessionDamaged(session, revision=0, why="its genesis is missing in the journal")
     body: bytes = found[0]
+    _require_whole(session, 0, [body], found[1:])
     return body
 
 
-def _events(db: sqlite3.Connection, key: int, after: int, last: int) -> list[bytes]:
-    """The bodies of the revisions `after + 1 ... last` that are there, in order."""
+def _events(
+    db: sqlite3.Connection, session: SessionId, key: int, after: int, last: int
+) -> list[bytes]:
+    """The bodies of the revisions `after + 1 ... last`, in order and as they were written."""
     bodies: list[bytes] = []
     for low in range(after, last, _CHUNK):
-        bodies += _joined(db, (key, low, min(low + _CHUNK, last)))
+        high = min(low + _CHUNK, last)
+        some, sums = _joined(db, (key, low, high))
+        if len(some) != high - low:
+            missing = _first_missing(db, key, low, high)
+            why = "events are missing in the journal"
+            raise SessionDamaged(session, revision=missing, why=why)
+        _require_whole(session, low + 1, some, sums)
+        bodies += some
     return bodies
 
 
+def _require_whole(
+    session: SessionId, first: int, bodies: Sequence[bytes], sums: Sequence[int | None]
+) -> None:
+    damaged = first_damaged(session, first, bodies, sums)
+    if damaged is not None:
+        raise SessionDamaged(session, revision=damaged, why="its bytes are not those written")
+
+
+def _first_missing(db: sqlite3.Connection, key: int, low: int, high: int) -> int:
+    rows = db.execute(
+        "SELECT revision FROM events WHERE session = ? AND revision > ? AND revision <= ?",
+        (key, low, high),
+    )
+    there = {revision for (revision,) in rows.fetchall()}
+    return next((n for n in range(low + 1, high + 1) if n not in there), low + 1)
+
+
 _BODIES: Final = (
-    "SELECT body FROM events WHERE session = ? AND revision > ? AND revision <= ? ORDER BY revision"
+    f"SELECT body, {SUM} AS sum FROM events WHERE session = ? AND revision > ? AND revision <= ?"
+    " ORDER BY revision"
 )
 
 
-def _joined(db: sqlite3.Connection, bounds: tuple[int, int, int]) -> list[bytes]:
-    """The bodies within `bounds`, fetched as one blob and their lengths.
+def _joined(
+    db: sqlite3.Connection, bounds: tuple[int, int, int]
+) -> tuple[list[bytes], list[int | None]]:
+    """The bodies within `bounds` and their checksums, fetched as one blob and two lists.
 
     group_concat takes blobs as they are. Where it does not keep a NUL (before SQLite 3.39), or the
     blob would be too large, the lengths do not fit and the rows are fetched one by one.
     """
     try:
-        joined, lengths = db.execute(
-            "SELECT CAST(group_concat(body, '') AS BLOB), json_group_array(length(body))"
-            f" FROM ({_BODIES})",
+        joined, lengths, sums = db.execute(
+            "SELECT CAST(group_concat(body, '') AS BLOB), json_group_array(length(body)),"
+            f" json_group_array(sum) FROM ({_BODIES})",
             bounds,
         ).fetchone()
     except sqlite3.DataError:
-        joined, lengths = b"", "[-1]"
+        joined, lengths, sums = b"", "[-1]", "[]"
     sizes = msgspec.json.decode(lengths, type=list[int])
     if sum(sizes) != len(joined or b""):
-        return [body for (body,) in db.execute(_BODIES, bounds).fetchall()]
-    return _cut(joined or b"", sizes)
+        rows = db.execute(_BODIES, bounds).fetchall()
+        return [body for body, _ in rows], [written for _, written in rows]
+    return _cut(joined or b"", sizes), msgspec.json.decode(sums, type=list[int | None])
 
 
 def _cut(joined: bytes, sizes: list[int]) -> list[bytes]:

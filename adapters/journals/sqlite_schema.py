@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from ...actors.errors import JournalFormat, JournalUnavailable
-
-FORMAT: Final = "1"
-"""What `meta` says of a file written by this version. Any other one is refused, untouched."""
+from .sqlite_formats import FORMAT, READABLE, adapt, format_of, migrate
 
 APPLICATION_ID: Final = 0x6772_6E6D
 """Lets `file` and SQLite's own tools tell a journal from another database."""
@@ -35,7 +33,9 @@ CREATE TABLE sessions(
     owner TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,
     created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
     participants INTEGER NOT NULL, messages INTEGER NOT NULL, turns INTEGER NOT NULL,
-    events INTEGER NOT NULL, members TEXT
+    events INTEGER NOT NULL, members TEXT,
+    title TEXT NOT NULL, language TEXT NOT NULL,
+    interactions INTEGER NOT NULL, feedback INTEGER NOT NULL
 );
 CREATE TABLE members(
     joined INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, session INTEGER NOT NULL,
@@ -44,9 +44,13 @@ CREATE TABLE members(
 CREATE INDEX members_session ON members(session);
 CREATE INDEX sessions_recent ON sessions(updated_ms, key) WHERE deleted_ms IS NULL;
 CREATE INDEX sessions_owned ON sessions(owner, updated_ms, key) WHERE deleted_ms IS NULL;
-CREATE TABLE events(session INTEGER NOT NULL, revision INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE events(
+    session INTEGER NOT NULL, revision INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER
+);
 CREATE UNIQUE INDEX events_revision ON events(session, revision);
-CREATE TABLE snapshots(session INTEGER PRIMARY KEY, revision INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE snapshots(
+    session INTEGER PRIMARY KEY, revision INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER
+);
 """
 
 # Who takes part is written as a list with the row, and taken apart here, so that an append stays
@@ -69,6 +73,14 @@ _ENDED: Final = (
     " WHERE deleted_ms IS NULL AND state = 'ended'"
 )
 """What expiry looks through. A file that was made without it is given it when it is next opened."""
+
+_RESTING: Final = (
+    "CREATE INDEX IF NOT EXISTS sessions_resting ON sessions(state, updated_ms, key)"
+    " WHERE deleted_ms IS NULL AND state IN ('created', 'paused')"
+)
+"""The few that do not go on, which a listing would look for among all: in a million, for 2.5 s.
+A session at work is in neither of the two indexes, so that its appends pay for none. Added as
+`_ENDED` is."""
 
 WAL_BYTES: Final = 4 << 20
 """The write-ahead log is copied into the file when it is this large, and cut to it."""
@@ -105,21 +117,32 @@ def _configure(db: sqlite3.Connection, durability: Durability) -> None:
 
 
 def connect_read_only(path: Path, *, busy_s: float) -> sqlite3.Connection:
-    """A connection that cannot write, also while another process does."""
-    db = _connect(f"{path.as_uri()}?mode=ro", busy_s)
-    db.execute("PRAGMA query_only = ON")
+    """A connection to a journal that cannot write, also while another process does."""
+    db = _connect_read_only(path, busy_s)
+    try:
+        adapt(db)
+        db.execute("PRAGMA query_only = ON")
+    except BaseException:
+        db.close()
+        raise
     return db
 
 
+def _connect_read_only(path: Path, busy_s: float) -> sqlite3.Connection:
+    return _connect(f"{path.as_uri()}?mode=ro", busy_s)
+
+
 def prepare(db: sqlite3.Connection, *, fresh: bool = True) -> None:
-    """Make the tables in one transaction, so that a crash leaves all of them or none."""
+    """Make the tables, or bring older ones forward, in one transaction: all of it or nothing."""
     if not fresh:
+        migrate(db)
         db.execute(_ENDED)
+        db.execute(_RESTING)
         return
     db.execute("BEGIN IMMEDIATE")
-    for statement in (*filter(str.strip, _TABLES.split(";")), *_TRIGGERS, _ENDED):
+    for statement in (*filter(str.strip, _TABLES.split(";")), *_TRIGGERS, _ENDED, _RESTING):
         db.execute(statement)
-    db.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT,))
+    db.execute("INSERT INTO meta VALUES ('format', ?), ('unsummed', '0')", (FORMAT,))
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute("COMMIT")
 
@@ -130,15 +153,22 @@ def holds_journal(path: Path, *, busy_s: float) -> bool:
     Looks without writing.
 
     Raises:
-        JournalFormat: it is a journal of another version.
+        JournalFormat: it is a journal of a newer version.
         JournalUnavailable: it is something else, or cannot be read.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise JournalUnavailable(str(path), why=f"SQLite {sqlite3.sqlite_version} is too old")
     if not path.exists():
         return False
-    with unavailable(path), closing(connect_read_only(path, busy_s=busy_s)) as db:
+    with unavailable(path), closing(_connect_read_only(path, busy_s)) as db:
         return _is_journal(path, db)
+
+
+def require_journal(path: Path, *, busy_s: float) -> None:
+    """Raise what `holds_journal` does, and JournalUnavailable if there is nothing."""
+    if not holds_journal(path, busy_s=busy_s):
+        why = "it is empty" if path.exists() else "there is no such file"
+        raise JournalUnavailable(str(path), why=why)
 
 
 @contextmanager
@@ -163,7 +193,6 @@ def _is_journal(path: Path, db: sqlite3.Connection) -> bool:
     if (application := db.execute("PRAGMA application_id").fetchone()[0]) != APPLICATION_ID:
         why = f"it is a database of another application ({application:#x})"
         raise JournalUnavailable(str(path), why=why)
-    row = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-    if row != (FORMAT,):
-        raise JournalFormat(str(path), found=row[0] if row else "unknown", readable=FORMAT)
+    if (found := format_of(db)) not in READABLE:
+        raise JournalFormat(str(path), found=found, readable=FORMAT)
     return True

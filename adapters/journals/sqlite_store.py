@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from ...actors.errors import JournalUnavailable
 from .giveway import GiveWay
 from .lockfile import LockFile
 from .sqlite_checkpoint import Checkpointer
@@ -18,6 +17,7 @@ from .sqlite_schema import (
     connect_read_only,
     holds_journal,
     prepare,
+    require_journal,
     unavailable,
 )
 from .sqlite_writer import Writer
@@ -55,9 +55,7 @@ def open_store(
 def open_store_to_read(path: Path, loop: asyncio.AbstractEventLoop, *, busy_s: float) -> Store:
     """Look at `path`, whoever owns it. Raises JournalUnavailable if there is no journal."""
     path = path.resolve()
-    if not holds_journal(path, busy_s=busy_s):
-        why = "it is empty" if path.exists() else "there is no such file"
-        raise JournalUnavailable(str(path), why=why)
+    require_journal(path, busy_s=busy_s)
     readers = Readers(path, GiveWay(loop), partial(connect_read_only, path, busy_s=busy_s))
     closing = ExitStack()
     closing.callback(readers.close)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
 
 from ...actors.errors import InvalidInput
 from ...actors.kernel.dispatcher import Dispatcher
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from ..runtime import Runtime
 
 T = TypeVar("T")
+
+MAX_DATA_BYTES: Final = 4 << 20
+"""Of one free-form value, as it is journaled: well below what a journal takes at once, so that no
+caller's data can fail a write."""
 
 
 class Handle:
@@ -63,3 +69,20 @@ def revision_of(value: Any, field: str) -> int:
     if type(value) is not int or not 0 <= value < 2**63:
         raise InvalidInput(field, value, "a revision, from 0")
     return value
+
+
+def bounded(value: Any, field: str) -> Any:
+    """A copy of a plain value that one event can hold. Raises InvalidInput."""
+    copied = values.plain(value, field)
+    size = len(msgspec.msgpack.encode(copied))
+    if size > MAX_DATA_BYTES:
+        raise InvalidInput(field, f"{size} bytes", f"at most {MAX_DATA_BYTES} bytes, encoded")
+    return copied
+
+
+def plain_dict(value: Any, field: str) -> dict[str, Any]:
+    """A copy of a dict of plain data that one event can hold. Raises InvalidInput."""
+    if type(value) is not dict:
+        raise InvalidInput(field, value, "a dict")
+    copied: dict[str, Any] = bounded(value, field)
+    return copied

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-import msgspec
+from typing import Any
 
 from ...actors.errors import InvalidInput
 from ...actors.kernel.reply import Reply
@@ -12,11 +10,7 @@ from ...actors.ports import UserId
 from ...actors.session import values
 from ...actors.session.answers import Receipt
 from ...actors.session.commands import Acknowledge, Act, AddMemory, UpdateContext
-from .base import Handle, revision_of
-
-MAX_DATA_BYTES: Final = 4 << 20
-"""Of an action's data, or of one patch of shared context, as it is journaled: well below what a
-journal takes at once, so that no caller's data can fail a write."""
+from .base import Handle, plain_dict, revision_of
 
 
 class Sharing(Handle):
@@ -31,7 +25,7 @@ class Sharing(Handle):
 
         Allowed in every state but ended. Refused: NotMember, NotAllowed, SessionEnded.
         """
-        copied = _data({} if data is None else data, "data")
+        copied = plain_dict({} if data is None else data, "data")
         if "action_type" in copied:
             raise InvalidInput("data", data, "a dict without the key action_type")
         act = Act(user=values.name(user, "user"), action=values.name(action, "action"), data=copied)
@@ -54,7 +48,7 @@ class Sharing(Handle):
         keys that are there are left alone. Values come back exactly as given, or are refused.
         Refused also: NotMember, NotAllowed, SessionEnded.
         """
-        copied = _data(patch, "patch")
+        copied = plain_dict(patch, "patch")
         if not copied:
             raise InvalidInput("patch", patch, "a dict with at least one key")
         update = UpdateContext(
@@ -89,14 +83,3 @@ def _versions(expected: int | dict[str, int] | None) -> int | dict[str, int] | N
             for key, version in expected.items()
         }
     return revision_of(expected, "expected_version")
-
-
-def _data(value: Any, field: str) -> dict[str, Any]:
-    """A copy of a dict of plain data that one event can hold. Raises InvalidInput."""
-    copied = values.plain(value, field)
-    if type(copied) is not dict:
-        raise InvalidInput(field, value, "a dict")
-    size = len(msgspec.msgpack.encode(copied))
-    if size > MAX_DATA_BYTES:
-        raise InvalidInput(field, f"{size} bytes", f"at most {MAX_DATA_BYTES} bytes, encoded")
-    return copied

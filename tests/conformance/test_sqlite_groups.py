@@ -19,6 +19,7 @@ from greenroom.actors.errors import (
     Fenced,
     JournalFailed,
     NotWritten,
+    SessionDamaged,
     SessionExists,
     SessionNotFound,
 )
@@ -26,7 +27,7 @@ from greenroom.actors.kernel.reply import Reply
 from greenroom.actors.ports import End, NewSession
 from greenroom.adapters.journals.sqlite import SqliteJournal
 from greenroom.adapters.journals.sqlite_group import write_group
-from greenroom.adapters.journals.sqlite_jobs import Append, Create, Release, Snapshot, Take
+from greenroom.adapters.journals.sqlite_jobs import Append, Create, Release, Snapshot, Take, Taken
 from greenroom.adapters.journals.sqlite_queries import read_page
 from greenroom.adapters.journals.sqlite_schema import connect, prepare
 
@@ -163,7 +164,7 @@ def test_appends_are_not_joined_across_epochs(db: sqlite3.Connection) -> None:
 
 
 def test_a_session_that_is_damaged_harms_no_other_of_the_group(db: sqlite3.Connection) -> None:
-    db.execute("INSERT INTO events SELECT key, 2, x'00' FROM sessions WHERE id = 'a'")
+    db.execute("INSERT INTO events SELECT key, 2, x'00', NULL FROM sessions WHERE id = 'a'")
 
     outcomes = write_group(db, [appended("b", b"1"), appended("a", b"1", b"2")])
 
@@ -171,6 +172,26 @@ def test_a_session_that_is_damaged_harms_no_other_of_the_group(db: sqlite3.Conne
     assert isinstance(outcomes[1], JournalFailed)
     assert heads_of(db) == [0, 1]
     assert read_page(db, "b", after=0, limit=10).events == [b"1"]
+
+
+class Corrupt(Take):
+    """A claim that meets a damaged page."""
+
+    def run(self, db: sqlite3.Connection) -> Taken:
+        super().run(db)
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT_INDEX
+        raise error
+
+
+def test_a_damaged_page_harms_no_other_of_the_group(db: sqlite3.Connection) -> None:
+    claim = Corrupt("a", 0, Reply())
+
+    outcomes = write_group(db, [appended("b", b"1"), claim, appended("a", b"1")])
+
+    assert (outcomes[0], outcomes[2]) == (1, 1)
+    assert isinstance(outcomes[1], SessionDamaged)
+    assert heads_of(db) == [1, 1]
 
 
 def test_a_large_group_is_written_whole(db: sqlite3.Connection) -> None:

@@ -199,14 +199,14 @@ async def test_a_newer_format_is_refused_and_the_file_not_touched(
     await create(journal)
     await journal.close()
     with closing(sqlite3.connect(path)) as db:
-        db.execute("UPDATE meta SET value = '2' WHERE key = 'format'")
+        db.execute("UPDATE meta SET value = '3' WHERE key = 'format'")
         db.commit()
     before = path.read_bytes()
 
     error = await error_of(SqliteJournal(path, read_only=read_only).open())
 
     assert isinstance(error, JournalFormat)
-    assert (error.found, error.readable) == ("2", "1")
+    assert (error.found, error.readable) == ("3", "2")
     assert path.read_bytes() == before
 
 

@@ -184,7 +184,8 @@ def test_sessions_are_listed_most_recent_first(capsys: Output) -> None:
     assert cli.run(["sessions", "ls", "--owner", "user-3", "--limit", "2"]) == 0
     few = capsys.readouterr().out.splitlines()
 
-    assert everything[0].split() == ["ID", "OWNER", "STATE", "TURNS", "MESSAGES", "UPDATED", "NAME"]
+    head = "ID OWNER STATE TURNS MESSAGES UPDATED LANG NAME TITLE"
+    assert everything[0].split() == head.split()
     assert len(everything) == 21
     updated = [line.split()[5] for line in everything[1:]]
     assert sorted(updated, reverse=True) == updated

@@ -25,10 +25,15 @@ from greenroom.actors.session.commands import (
     Pause,
     Post,
     Record,
+    RecordInteraction,
     Recover,
     Resume,
     Send,
     SetDialog,
+    SetGraphState,
+    SetLanguage,
+    SetMetadata,
+    SetTitle,
     Start,
     Suspend,
     Truncate,
@@ -172,6 +177,23 @@ _WHAT: dict[str, tuple[int, str, st.SearchStrategy[Any]]] = {
     "cancel": (3, "people", st.builds(Interrupt, user=USERS, turn=st.none() | st.integers(1, 6))),
     "greet": (1, "people", st.builds(Greet, user=USERS, prompt=TEXT)),
     "dialog": (1, "people", st.builds(SetDialog, user=USERS, dialog=st.just([]))),
+    "interact": (
+        *(1, "people"),
+        st.builds(
+            RecordInteraction,
+            user=USERS,
+            action=TEXT,
+            feedback=st.sampled_from(["correct", "partial", "so-so", "", None]),
+            metadata=st.dictionaries(TEXT, PLAIN, max_size=2),
+        ),
+    ),
+    "record": (
+        *(1, "people"),
+        st.builds(SetGraphState, user=USERS, value=PLAIN)
+        | st.builds(SetLanguage, user=USERS, language=st.sampled_from(["en", "tr"]))
+        | st.builds(SetMetadata, user=USERS, patch=st.dictionaries(TEXT, PLAIN, max_size=2))
+        | st.builds(SetTitle, user=USERS, title=st.none() | TEXT),
+    ),
     "join": (4, "people", st.builds(Join, user=USERS, name=TEXT)),
     "watch": (2, "people", st.builds(Join, user=USERS, name=TEXT, role=st.just("observer"))),
     "approve": (3, "people", st.builds(Approve, by=USERS, user=USERS)),

@@ -82,6 +82,37 @@ WIRE: list[tuple[Event, EventType, str, str, dict[str, Any]]] = [
         {"user": "bob", "upto": 3, "action_type": "event.acknowledged"},
     ),
     (
+        happened.InteractionRecorded(user="bob", action="prune", node="n", feedback="correct"),
+        *("action", "bob", "Action: interaction.recorded"),
+        {
+            "user": "bob",
+            "action": "prune",
+            "node": "n",
+            "feedback": "correct",
+            "action_type": "interaction.recorded",
+        },
+    ),
+    (
+        happened.GraphStateSet(user="bob", value={"nodes": [1]}),
+        *("action", "bob", "Action: graph.set"),
+        {"user": "bob", "value": {"nodes": [1]}, "action_type": "graph.set"},
+    ),
+    (
+        happened.LanguageSet(user="bob", language="tr"),
+        *("action", "bob", "Action: language.set"),
+        {"user": "bob", "language": "tr", "action_type": "language.set"},
+    ),
+    (
+        happened.MetadataUpdated(user="bob", patch={"a": None}),
+        *("action", "bob", "Action: metadata.updated"),
+        {"user": "bob", "patch": {"a": None}, "action_type": "metadata.updated"},
+    ),
+    (
+        happened.TitleSet(user="bob", title=None),
+        *("action", "bob", "Action: title.set"),
+        {"user": "bob", "title": None, "action_type": "title.set"},
+    ),
+    (
         happened.SessionStarted(by="ann"),
         *("state_change", "ann", "Session started", {"new_state": "active"}),
     ),

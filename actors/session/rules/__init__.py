@@ -32,10 +32,15 @@ from ..commands import (
     PlaceAnswer,
     Post,
     Record,
+    RecordInteraction,
     Recover,
     Resume,
     Send,
     SetDialog,
+    SetGraphState,
+    SetLanguage,
+    SetMetadata,
+    SetTitle,
     Start,
     Steer,
     Suspend,
@@ -46,7 +51,7 @@ from ..commands import (
 )
 from ..events import Durable
 from ..state import State
-from . import approvals, ending, history, rooms, shared, turns, voice
+from . import approvals, ending, history, records, rooms, shared, turns, voice
 from .moment import Moment
 
 
@@ -95,6 +100,16 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return shared.add_memory(state, command)
         case Acknowledge():
             return rooms.acknowledge(state, command)
+        case RecordInteraction():
+            return records.record_interaction(state, command)
+        case SetGraphState():
+            return records.set_graph_state(state, command)
+        case SetLanguage():
+            return records.set_language(state, command)
+        case SetMetadata():
+            return records.set_metadata(state, command)
+        case SetTitle():
+            return records.set_title(state, command)
         case Join():
             return rooms.join(state, command)
         case Leave():
