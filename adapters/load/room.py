@@ -71,12 +71,14 @@ class Guest:
             self._events = self._session.events(self.user, after=self._cursor or START)
             self._counters.reconnects += 1
         item = await anext(self._events)
-        is_gap = isinstance(item, Gap)
-        self._counters.gaps += is_gap
-        if self._cursor is None and (is_gap or item.revision <= self._last):
+        if isinstance(item, Gap):
+            self._counters.gaps += 1
+            self._cursor = self._cursor and item.cursor
+            return
+        if self._cursor is None and item.revision <= self._last:
             return  # it lost its connection before it had a cursor, and so begins at the beginning
         self._cursor = item.cursor
-        if not is_gap and item.durable:
+        if item.durable:
             expected, self._last = self._last + 1, item.revision
             if item.revision != expected:
                 raise MissedOrRepeated(
