@@ -30,8 +30,8 @@ COMMAND = (sys.executable, "-P", "-m", "greenroom")
 
 
 def environment() -> dict[str, str]:
-    """The environment of a subprocess that starts in another folder."""
-    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    """The environment of a subprocess that starts in another folder, and finds the tests' kits."""
+    paths = [*os.environ.get("PYTHONPATH", "").split(os.pathsep), str(Path(__file__).parent)]
     absolute = os.pathsep.join(os.path.abspath(path) for path in paths if path)
     return os.environ | {"PYTHONPATH": absolute}
 
