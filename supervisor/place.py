@@ -19,4 +19,4 @@ class Place:
         self.mail = mail  # whoever asked to create it
         self.actor: SessionActor | None = None
         self.window: RestartWindow | None = None
-        self.deferred: list[Mail] = []  # about the same id, for when this place is free
+        self.deferred: list[Mail] = []  # about the same id, until it is found or gone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -15,6 +16,8 @@ from greenroom.actors.session.events import ActionTaken
 from greenroom.actors.session.fold import fold, restore
 from greenroom.actors.session.state import State, decode_genesis, encode_state
 from greenroom.actors.session.view import is_input
+from greenroom.adapters.journals.damage import Damage
+from greenroom.adapters.journals.sqlite import SqliteJournal
 from greenroom.adapters.journals.sqlite_jobs import Taken
 from greenroom.adapters.journals.sqlite_queries import read_claim, read_genesis, read_page
 from greenroom.adapters.journals.sqlite_schema import connect_read_only
@@ -34,14 +37,10 @@ def look(path: Path, told: Told, names: set[str]) -> None:
 
 
 def check_file(path: Path) -> None:
-    """What SQLite and the tables' own rules say of the whole file."""
-    with closing(connect_read_only(path.resolve(), busy_s=5.0)) as db:
-        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        gaps = db.execute(
-            "SELECT id FROM sessions LEFT JOIN events ON session = key GROUP BY key"
-            " HAVING min(revision) <> 0 OR max(revision) <> head OR count(*) <> head + 1"
-        ).fetchall()
-        assert gaps == []
+    """What the journal's own check says of the whole file."""
+    damage: list[Damage] = []
+    asyncio.run(SqliteJournal(path, read_only=True).check(found=damage.append))
+    assert damage == []
 
 
 def _look_at(db: sqlite3.Connection, name: str, told: Told) -> None:
