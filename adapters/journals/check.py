@@ -159,8 +159,8 @@ class _Check:
 
     def _compare_row(self, state: State) -> Iterator[Damage]:
         row, wanted = self._stored.row, state.index_row(members=True)
-        if not row.title:  # of a file from before there were records: nothing has come since
-            wanted = replace(wanted, title="", language="en", interactions=0, feedback=0)
+        if not row.title:  # of a file from before there were titles: nothing has come since
+            wanted = replace(wanted, title="")
         for field in _differences(row, wanted):
             found, right = getattr(row, field), getattr(wanted, field)
             what = f"the index says that {field} is {found!r}, the events say {right!r}"

@@ -21,6 +21,7 @@ from conformance.damage_kit import (
 )
 from conformance.journal_kit import error_of, played
 
+import greenroom
 from greenroom.actors.errors import JournalUnavailable, SessionNotFound
 from greenroom.actors.session.entry import decode_entry, encode_entry
 from greenroom.actors.session.events import MessagePosted
@@ -51,6 +52,20 @@ async def test_a_whole_journal_is_found_whole(path: Path) -> None:
     assert found == []
     assert (counted.sessions, counted.total, counted.damaged, counted.unsummed) == (3, 3, 0, 0)
     assert counted.events == one(path, "SELECT count(*) FROM events WHERE revision > 0")
+
+
+@played
+async def test_a_session_whose_first_message_is_empty_is_found_whole(path: Path) -> None:
+    """Its title is empty too, as is that of a row from before there were titles."""
+    async with greenroom.Runtime(journal=SqliteJournal(path)) as runtime:
+        session = await runtime.create(user="ann", id="s")
+        await session.post("ann", "")
+        await session.set_language("ann", "de")
+        await session.add_feedback("ann", "n", "correct")
+
+    found, _ = await checked(path)
+
+    assert found == []
 
 
 @played
