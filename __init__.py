@@ -7,6 +7,7 @@ if __name__ != "greenroom":
 
 from .actors.errors import (
     AnswerNotExpected,
+    ArchiveFailed,
     BadFrame,
     BadRole,
     CapacityError,
@@ -30,6 +31,7 @@ from .actors.errors import (
     NotAllowed,
     NothingToCompact,
     NotHost,
+    NotKept,
     NotMember,
     NotPending,
     NotWritten,
@@ -105,6 +107,7 @@ __version__ = "0.1.0"
 __all__ = [
     "START",
     "AnswerNotExpected",
+    "ArchiveFailed",
     "BadFrame",
     "BadRole",
     "CallApproval",
@@ -147,6 +150,7 @@ __all__ = [
     "NoPipeline",
     "NotAllowed",
     "NotHost",
+    "NotKept",
     "NotMember",
     "NotPending",
     "NotWritten",

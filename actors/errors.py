@@ -474,6 +474,28 @@ class NothingToCompact(Refused):
 # --- the journal ---------------------------------------------------------------------------------
 
 
+class NotKept(Refused):
+    """The events up to `revision` are no longer kept: the oldest state there is has `oldest`."""
+
+    code = "not_kept"
+
+    def __init__(self, session: str, *, revision: int, oldest: int) -> None:
+        self.session, self.revision, self.oldest = session, revision, oldest
+        super().__init__(
+            f"session {session} is kept from revision {oldest} on, not at revision {revision}"
+        )
+
+
+class ArchiveFailed(GreenroomError):
+    """A session could not be archived, and so it was not removed. The same may work later."""
+
+    code = "archive_failed"
+
+    def __init__(self, session: str, *, why: str) -> None:
+        self.session, self.why = session, why
+        super().__init__(f"session {session} cannot be archived: {why}")
+
+
 class JournalError(GreenroomError):
     """Root of what a journal reports."""
 

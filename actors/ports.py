@@ -55,6 +55,7 @@ class IndexRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     language: str = "en"
     interactions: int = 0
     feedback: int = 0
+    wake_ms: int = 0
 
 
 class End(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -68,8 +69,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Ownership of a session, and everything needed to fold its state.
 
     `epoch` is this owner's. `events` are the encoded events after `snapshot` (a revision and an
-    encoded state), or after revision 0 when there is none; the last one has revision `revision`.
-    `end` is where the last activation said it stopped publishing; None after a crash.
+    encoded state), after `base` when there is none, or after revision 0; the last one has revision
+    `revision`. `base` is what `trim` has put in the place of older events; a snapshot older than it
+    is none. `end` is where the last activation said it stopped publishing; None after a crash.
     """
 
     epoch: int
@@ -78,6 +80,15 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: tuple[int, bytes] | None
     events: list[bytes]
     end: End | None
+    base: tuple[int, bytes] | None = None
+
+
+class Beginning(msgspec.Struct, frozen=True, kw_only=True):
+    """What the events of a session go on from: its genesis, and the `base` that stands for those
+    that are no longer kept, with its revision."""
+
+    genesis: bytes
+    base: tuple[int, bytes] | None = None
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,12 +104,16 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which sessions to list: most recently updated first; `after` is the last row of a page."""
+    """Which sessions to list: most recently updated first; `after` is the last row of a page.
+
+    With `since_ms` only those updated then or later.
+    """
 
     owner: UserId | None = None
     state: str | None = None
     limit: int = 100
     after: IndexRow | None = None
+    since_ms: int | None = None
 
 
 class SessionPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +121,26 @@ class SessionPage(msgspec.Struct, frozen=True, kw_only=True):
 
     rows: list[IndexRow]
     more: bool
+
+
+class Stale(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A session that was last updated at `updated_ms` (UTC milliseconds), and ends at `head`."""
+
+    id: SessionId
+    head: int
+    updated_ms: int
+
+
+class Trimmable(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A session of which older events may be dropped.
+
+    It keeps the events from `base + 1` to `head`; its room history begins at revision `oldest`.
+    """
+
+    id: SessionId
+    base: int
+    oldest: int
+    head: int
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -186,14 +221,64 @@ class Journal(Protocol):
         """How much there is, from the index."""
         ...
 
-    async def expire(
-        self, before_ms: int, *, limit: int, keep: Collection[SessionId] = ()
-    ) -> list[SessionId]:
-        """Hide, as `delete` does, ended sessions that were last updated before `before_ms`.
+    async def stale(
+        self,
+        before_ms: int,
+        *,
+        limit: int,
+        ended: bool,
+        keep: Collection[SessionId] = (),
+    ) -> list[Stale]:
+        """Up to `limit` sessions last updated before `before_ms`, the longest untouched first.
 
-        At most `limit` at once, the longest untouched first; none of `keep`, which are on stage.
-        An owner elsewhere finds itself fenced. Returns which they were.
+        With `ended` only ended ones. None of `keep`.
         """
+        ...
+
+    async def hide(self, stale: Sequence[Stale]) -> list[SessionId]:
+        """Hide, as `delete` does, each session that still ends at its `head`: which they were.
+
+        An owner elsewhere finds itself fenced.
+        """
+        ...
+
+    async def erase(self, before_ms: int, *, limit: int) -> int:
+        """Erase what is kept of sessions that were hidden before `before_ms`: how many events.
+
+        About `limit` at once, at least those of one session's next step; 0: nothing is left to
+        erase. The tombstones stay: each id is used, and late writers are fenced.
+        """
+        ...
+
+    async def forget(self, before_ms: int, *, limit: int) -> int:
+        """Remove up to `limit` tombstones of sessions hidden before `before_ms`, if all else of
+        them is erased: how many. From then on their ids are free."""
+        ...
+
+    async def trimmable(self, *, least: int, after: SessionId = "", limit: int) -> list[Trimmable]:
+        """Up to `limit` sessions, in order of id after `after`, that keep at least `least` events
+        from before their room history."""
+        ...
+
+    async def trim(self, session: SessionId, base: bytes, *, revision: int) -> None:
+        """Put `base` in the place of all events up to `revision`, which are dropped.
+
+        Whoever owns the session needs not know: what is dropped can change no more. A `revision`
+        that is no later than the last base changes nothing. Raises SessionNotFound, Rejected if
+        `base` is too large, and Conflict for a revision beyond the head.
+        """
+        ...
+
+    async def due(self, *, limit: int) -> list[IndexRow]:
+        """Up to `limit` sessions that want to be woken, the earliest `wake_ms` first."""
+        ...
+
+    async def size(self) -> int:
+        """Bytes that the store takes for what it holds; what is free for reuse is not counted."""
+        ...
+
+    async def note(self, name: str, value: str) -> None:
+        """Keep `value` under `name` beside the sessions, for those who ask what rules it here."""
         ...
 
     async def list(self, query: SessionQuery) -> SessionPage:
@@ -204,12 +289,24 @@ class Journal(Protocol):
         """What listings show of one session; None if there is none, or it was deleted."""
         ...
 
-    async def genesis(self, session: SessionId) -> bytes:
-        """The session as it was created. Raises SessionNotFound."""
+    async def beginning(self, session: SessionId) -> Beginning:
+        """What the events that are kept go on from. Raises SessionNotFound."""
         ...
 
     async def delete(self, session: SessionId, *, epoch: int) -> None:
         """Hide the session for good: its id stays used. Raises Fenced, SessionNotFound."""
+        ...
+
+
+class Archive(Protocol):
+    """Where a session is kept before it is hidden from the journal."""
+
+    async def put(self, session: SessionId, journal: Journal) -> None:
+        """Keep what `journal` holds of `session`; done when that is durable.
+
+        The same session at the same revision, put twice, is kept once. Raises ArchiveFailed: then
+        the session is not hidden.
+        """
         ...
 
 

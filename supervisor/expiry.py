@@ -66,7 +66,10 @@ class Expiry:
     async def _expire(self, before_ms: int) -> None:
         expired: list[SessionId] = []
         try:
-            expired = await self._journal.expire(before_ms, limit=STEP, keep=self._ledger.unowned())
+            stale = await self._journal.stale(
+                before_ms, limit=STEP, ended=True, keep=self._ledger.unowned()
+            )
+            expired = await self._journal.hide(stale)
         except Exception as error:  # a journal that fails now may work the next time
             log.warning("expiry_failed", error=text_of(error))
         if expired:

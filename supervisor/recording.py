@@ -8,20 +8,26 @@ from typing import Final
 
 import msgspec
 
-from ..actors.errors import SessionDamaged
-from ..actors.ports import Journal, SessionId
+from ..actors.errors import NotKept, SessionDamaged
+from ..actors.ports import Beginning, Journal, SessionId
+from ..actors.session.base import decode_base
 from ..actors.session.entry import Entry, decode_entry
-from ..actors.session.fold import apply
+from ..actors.session.fold import fold_entry
 from ..actors.session.state import State, decode_genesis
 
 PAGE: Final = 1000
 
 
 class Recording(msgspec.Struct):
-    """The state that a session's events fold to, and the events: `entries[0]` is revision 1."""
+    """The state that a session's events fold to, and the events that are kept.
+
+    `entries[0]` is revision `first`. Of what was before it the `interactions` are kept.
+    """
 
     state: State
+    first: int
     entries: list[Entry]
+    interactions: list[Entry]
 
 
 async def read_recording(
@@ -31,28 +37,42 @@ async def read_recording(
 
     Nothing is claimed or written.
 
-    Raises SessionNotFound and JournalUnavailable; SessionDamaged if events cannot be folded, or
-    if the oldest ones are no longer retained.
+    Raises SessionNotFound and JournalUnavailable; SessionDamaged if events cannot be folded, and
+    NotKept if those up to `upto` have been dropped.
     """
-    genesis = await journal.genesis(session)
-    recording = Recording(_at_creation(genesis, session), [])
+    recording = _begin(await journal.beginning(session), session)
+    if upto is not None and recording.state.revision > upto:
+        raise NotKept(session, revision=upto, oldest=recording.state.revision)
     state, more = recording.state, True
     while more and (limit := PAGE if upto is None else min(PAGE, upto - state.revision)):
         page = await journal.read(session, after=state.revision, limit=limit)
         if page.events and page.first != state.revision + 1:
-            why = f"the oldest event retained is {page.first}"
-            raise SessionDamaged(session, revision=state.revision, why=why)
+            await _require_dropped(journal, session, page.first)
+            return await read_recording(journal, session, upto=upto)
         _fold(recording, page.events)
         more = bool(page.events) and state.revision < page.head
         await asyncio.sleep(0)  # a page takes milliseconds to fold: let others in between
     return recording
 
 
-def _at_creation(genesis: bytes, session: SessionId) -> State:
+async def _require_dropped(journal: Journal, session: SessionId, first: int) -> None:
+    """Events may be dropped between two pages; then what stands for them is there by now."""
+    base = (await journal.beginning(session)).base
+    if base is None or base[0] < first - 1:
+        why = f"events before {first} are missing"
+        raise SessionDamaged(session, revision=first - 1, why=why)
+
+
+def _begin(beginning: Beginning, session: SessionId) -> Recording:
+    revision = 0
     try:
-        return State.at_creation(decode_genesis(genesis))
+        if beginning.base is None:
+            return Recording(State.at_creation(decode_genesis(beginning.genesis)), 1, [], [])
+        revision = beginning.base[0]
+        base = decode_base(beginning.base[1])
     except msgspec.MsgspecError as error:
-        raise SessionDamaged(session, revision=0, why=str(error)) from error
+        raise SessionDamaged(session, revision=revision, why=str(error)) from error
+    return Recording(base.state, revision + 1, [], base.interactions)
 
 
 def _fold(recording: Recording, bodies: Sequence[bytes]) -> None:
@@ -60,7 +80,7 @@ def _fold(recording: Recording, bodies: Sequence[bytes]) -> None:
     for body in bodies:
         try:
             entry = decode_entry(body)
-            apply(state, entry.event, entry.at_ms)
+            fold_entry(state, entry)
         except (msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:
             raise SessionDamaged(state.id, revision=state.revision, why=str(error)) from error
         recording.entries.append(entry)

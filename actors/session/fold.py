@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from ..errors import SessionDamaged
 from ..ports import Claim, SessionId, UserId
 from . import retention
-from .entry import Done, decode_entry
+from .base import decode_base
+from .entry import Done, Entry, decode_entry
 from .events import (
     Acknowledged,
     ActionTaken,
@@ -228,18 +229,21 @@ def _forget_unseen(state: State) -> None:
 
 
 def restore(claim: Claim, session: SessionId) -> State:
-    """The state that the journal holds: the snapshot, or else the beginning, and every event since.
+    """The state that the journal holds: the snapshot, or else what its events go on from, and those.
 
     Raises:
         SessionDamaged: something cannot be decoded or folded.
     """
     revision = 0
     try:
-        if claim.snapshot is None:
-            state = State.at_creation(decode_genesis(claim.genesis))
-        else:
+        if claim.snapshot is not None:
             revision = claim.snapshot[0]
             state = decode_state(claim.snapshot[1])
+        elif claim.base is not None:
+            revision = claim.base[0]
+            state = decode_base(claim.base[1]).state
+        else:
+            state = State.at_creation(decode_genesis(claim.genesis))
         fold(state, claim.events)
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:
         raise SessionDamaged(session, revision=revision, why=str(error)) from error
@@ -252,9 +256,13 @@ def restore(claim: Claim, session: SessionId) -> State:
 def fold(state: State, bodies: Iterable[bytes]) -> None:
     """Fold encoded events into `state`."""
     for body in bodies:
-        entry = decode_entry(body)
-        apply(state, entry.event, entry.at_ms)
-        if entry.done is not None:
-            remember(state, entry.done, entry.at_ms)
-        if entry.saved is not None:
-            save(state, entry.saved)
+        fold_entry(state, decode_entry(body))
+
+
+def fold_entry(state: State, entry: Entry) -> None:
+    """Fold an event, and what the journal keeps with it, into `state`."""
+    apply(state, entry.event, entry.at_ms)
+    if entry.done is not None:
+        remember(state, entry.done, entry.at_ms)
+    if entry.saved is not None:
+        save(state, entry.saved)

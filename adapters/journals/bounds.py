@@ -22,7 +22,7 @@ MAX_ROWS: Final = 1_000
 _INT64: Final = 1 << 63
 _NUMBERS: Final = (
     *("created_ms", "updated_ms", "participants", "messages", "turns", "events"),
-    *("interactions", "feedback"),
+    *("interactions", "feedback", "wake_ms"),
 )
 
 
@@ -40,8 +40,8 @@ def check_query(query: SessionQuery) -> None:
         raise InvalidInput("limit", query.limit, f"between 1 and {MAX_ROWS}")
 
 
-def check_expiry(before_ms: int, limit: int) -> None:
-    """Refuse a step of expiry that no journal takes."""
+def check_step(before_ms: int, limit: int) -> None:
+    """Refuse a step of retention that no journal takes."""
     if not -_INT64 <= before_ms < _INT64:
         raise InvalidInput("before_ms", before_ms, "a 64-bit number")
     if not 1 <= limit <= MAX_ROWS:

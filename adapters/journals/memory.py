@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ from ...actors.errors import (
 )
 from ...actors.kernel.reply import Reply
 from ...actors.ports import (
+    Beginning,
     Claim,
     Commit,
     End,
@@ -29,10 +31,12 @@ from ...actors.ports import (
     SessionId,
     SessionPage,
     SessionQuery,
+    Stale,
     Totals,
+    Trimmable,
     UserId,
 )
-from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_expiry, check_page, check_query, check_row
+from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_page, check_query, check_row, check_step
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,20 +47,47 @@ class _Record:
     genesis: bytes
     row: IndexRow
     epoch: int = 1
-    deleted: bool = False
+    hidden_ms: int | None = None
+    erased: bool = False
+    base: tuple[int, bytes] | None = None
     events: list[bytes] = field(default_factory=list)
     snapshot: tuple[int, bytes] | None = None
     end: End | None = None
     joined: dict[UserId, int] = field(default_factory=dict)
 
     @property
-    def head(self) -> int:
-        return len(self.events)
+    def deleted(self) -> bool:
+        return self.hidden_ms is not None
 
-    def hide(self) -> None:
+    @property
+    def dropped(self) -> int:
+        """The revision up to which events are no longer kept."""
+        return 0 if self.base is None else self.base[0]
+
+    @property
+    def head(self) -> int:
+        return self.dropped + len(self.events)
+
+    @property
+    def oldest(self) -> int:
+        """Where the room history begins."""
+        return self.head - self.row.events + 1
+
+    def since(self, revision: int) -> list[bytes]:
+        """The events after `revision`, or all that are kept."""
+        return self.events[max(revision - self.dropped, 0) :]
+
+    def hide(self, now_ms: int) -> None:
         """Leave a tombstone, which fences whoever owned it."""
-        self.deleted = True
+        self.hidden_ms = now_ms
         self.epoch += 1
+
+    def erase(self) -> int:
+        """Keep no more than the tombstone; how many events that were, the genesis among them."""
+        erased = len(self.events) + 1
+        self.genesis, self.base, self.events, self.snapshot = b"", None, [], None
+        self.erased = True
+        return erased
 
 
 class MemoryJournal:
@@ -69,6 +100,8 @@ class MemoryJournal:
         self._records: dict[SessionId, _Record] = {}
         self._open = False
         self._joins = 0
+        self._made = 0
+        self.notes: dict[str, str] = {}
 
     @classmethod
     def from_url(cls, url: str) -> MemoryJournal:
@@ -98,8 +131,9 @@ class MemoryJournal:
             revision=record.head,
             genesis=record.genesis,
             snapshot=record.snapshot,
-            events=record.events[record.snapshot[0] if record.snapshot else 0 :],
+            events=record.since(record.snapshot[0] if record.snapshot else 0),
             end=end,
+            base=record.base,
         )
 
     def append(
@@ -141,7 +175,8 @@ class MemoryJournal:
         check_page(after, limit)
         self._check_readable()
         record = self._find(session)
-        return Page(first=after + 1, events=record.events[after : after + limit], head=record.head)
+        first = max(after, record.dropped) + 1
+        return Page(first=first, events=record.since(after)[:limit], head=record.head)
 
     async def joined_by(self, user: UserId) -> list[IndexRow]:
         self._check_readable()
@@ -165,21 +200,102 @@ class MemoryJournal:
             feedback=sum(record.row.feedback for record in records),
         )
 
-    async def expire(
-        self, before_ms: int, *, limit: int, keep: Collection[SessionId] = ()
-    ) -> list[SessionId]:
-        check_expiry(before_ms, limit)
-        self._check_writable()
+    async def stale(
+        self,
+        before_ms: int,
+        *,
+        limit: int,
+        ended: bool,
+        keep: Collection[SessionId] = (),
+    ) -> list[Stale]:
+        check_step(before_ms, limit)
+        self._check_readable()
         kept = frozenset(keep)
         old = [
             record
-            for record in self._matching(SessionQuery(state="ended"))
+            for record in self._matching(SessionQuery(state="ended" if ended else None))
             if record.row.updated_ms < before_ms and record.row.id not in kept
         ]
-        expired = sorted(old, key=_recency)[:limit]
-        for record in expired:
-            record.hide()
-        return [record.row.id for record in expired]
+        return [
+            Stale(id=record.row.id, head=record.head, updated_ms=record.row.updated_ms)
+            for record in sorted(old, key=_recency)[:limit]
+        ]
+
+    async def hide(self, stale: Sequence[Stale]) -> list[SessionId]:
+        self._check_writable()
+        hidden: list[SessionId] = []
+        for found in stale:
+            record = self._records.get(found.id)
+            if record is not None and not record.deleted and record.head == found.head:
+                record.hide(_now_ms())
+                hidden.append(found.id)
+        return hidden
+
+    async def erase(self, before_ms: int, *, limit: int) -> int:
+        check_step(before_ms, limit)
+        self._check_writable()
+        erased = 0
+        for record in self._hidden(before_ms):
+            if erased >= limit:
+                break
+            if not record.erased:
+                erased += record.erase()
+        return erased
+
+    async def forget(self, before_ms: int, *, limit: int) -> int:
+        check_step(before_ms, limit)
+        self._check_writable()
+        gone = [record.row.id for record in self._hidden(before_ms) if record.erased][:limit]
+        for session in gone:
+            del self._records[session]
+        return len(gone)
+
+    async def trimmable(self, *, least: int, after: SessionId = "", limit: int) -> list[Trimmable]:
+        check_step(least, limit)
+        self._check_readable()
+        found = sorted(
+            (session, record)
+            for session, record in self._records.items()
+            if session > after
+            and not record.deleted
+            and record.oldest - 1 - record.dropped >= least
+        )
+        return [
+            Trimmable(id=session, base=record.dropped, oldest=record.oldest, head=record.head)
+            for session, record in found[:limit]
+        ]
+
+    async def trim(self, session: SessionId, base: bytes, *, revision: int) -> None:
+        self._check_writable()
+        _check_size(session, len(base), MAX_STATE_BYTES)
+        record = self._find(session)
+        if revision > record.head:
+            raise Conflict(session, after=revision)
+        if revision > record.dropped:
+            record.events = record.since(revision)
+            record.base = (revision, base)
+            if record.snapshot is not None and record.snapshot[0] < revision:
+                record.snapshot = None
+
+    async def due(self, *, limit: int) -> list[IndexRow]:
+        check_step(0, limit)
+        self._check_readable()
+        waiting = (record for record in self._records.values() if not record.deleted)
+        rows = [record.row for record in waiting if record.row.wake_ms]
+        return sorted(rows, key=lambda row: row.wake_ms)[:limit]
+
+    async def size(self) -> int:
+        self._check_readable()
+        return sum(
+            len(record.genesis)
+            + sum(map(len, record.events))
+            + sum(len(kept[1]) for kept in (record.base, record.snapshot) if kept is not None)
+            for record in self._records.values()
+        )
+
+    async def note(self, name: str, value: str) -> None:
+        self._check_writable()
+        self.notes[name] = value
 
     async def list(self, query: SessionQuery) -> SessionPage:
         check_query(query)
@@ -204,24 +320,25 @@ class MemoryJournal:
         record = self._records.get(session)
         return None if record is None or record.deleted else record.row
 
-    async def genesis(self, session: SessionId) -> bytes:
+    async def beginning(self, session: SessionId) -> Beginning:
         self._check_readable()
-        return self._find(session).genesis
+        record = self._find(session)
+        return Beginning(genesis=record.genesis, base=record.base)
 
     async def delete(self, session: SessionId, *, epoch: int) -> None:
         self._check_writable()
         record = self._find(session)
         if record.epoch != epoch:
             raise Fenced(session, epoch=epoch)
-        record.hide()
+        record.hide(_now_ms())
 
     def _create(self, session: SessionId, new: NewSession) -> None:
         _check_size(session, len(new.genesis), MAX_BYTES)
         check_row(new.row)
         if session in self._records:
             raise SessionExists(session)
-        key = len(self._records) + 1
-        record = _Record(key=key, genesis=new.genesis, row=_listed(new.row))
+        self._made += 1
+        record = _Record(key=self._made, genesis=new.genesis, row=_listed(new.row))
         self._records[session] = record
         self._note_members(record, new.row.members)
 
@@ -233,6 +350,13 @@ class MemoryJournal:
         except GreenroomError as error:
             commit.set_error(error)
         return commit
+
+    def _hidden(self, before_ms: int) -> Sequence[_Record]:
+        return [
+            record
+            for record in self._records.values()
+            if record.hidden_ms is not None and record.hidden_ms < before_ms
+        ]
 
     def _find(self, session: SessionId) -> _Record:
         record = self._records.get(session)
@@ -255,6 +379,7 @@ class MemoryJournal:
                 not record.deleted
                 and query.owner in (None, record.row.owner)
                 and query.state in (None, record.row.state)
+                and (query.since_ms is None or record.row.updated_ms >= query.since_ms)
                 and (bound is None or _recency(record) < bound)
             ):
                 yield record
@@ -284,3 +409,7 @@ def _recency(record: _Record) -> tuple[int, int]:
 def _check_size(session: SessionId, size: int, limit: int) -> None:
     if size > limit:
         raise Rejected(session, size=size, limit=limit)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
