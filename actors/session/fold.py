@@ -229,7 +229,7 @@ def _forget_unseen(state: State) -> None:
 
 
 def restore(claim: Claim, session: SessionId) -> State:
-    """The state that the journal holds: the snapshot, or else what its events go on from, and those.
+    """The state that the journal holds: a snapshot, or what its events go on from, and those.
 
     Raises:
         SessionDamaged: something cannot be decoded or folded.

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from ...actors.errors import ConfigError, JournalError, JournalUnavailable, NotWritten, Rejected
 from ...actors.kernel.reply import Reply
 from ...actors.ports import (
+    Beginning,
     Claim,
     Commit,
     End,
@@ -24,15 +25,16 @@ from ...actors.ports import (
     SessionId,
     SessionPage,
     SessionQuery,
+    Stale,
     Totals,
     UserId,
 )
 from .beside import beside
-from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_expiry, check_page, check_query
+from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_page, check_query, check_step
 from .damage import Checked, Damage
 from .sqlite_backup import back_up
 from .sqlite_check import check_file
-from .sqlite_jobs import Append, Create, Delete, Expire, Job, Release, Snapshot, Take
+from .sqlite_jobs import Append, Create, Delete, Hide, Job, Release, Snapshot, Take
 from .sqlite_queries import (
     count_all,
     find_session,
@@ -41,6 +43,7 @@ from .sqlite_queries import (
     read_genesis,
     read_page,
     sessions_joined_by,
+    stale_sessions,
 )
 from .sqlite_schema import Durability
 from .sqlite_stats import JournalStats, stats_of
@@ -157,14 +160,24 @@ class SqliteJournal:
     async def totals(self) -> Totals:
         return await self._read(count_all)
 
-    async def expire(
-        self, before_ms: int, *, limit: int, keep: Collection[SessionId] = ()
-    ) -> list[SessionId]:
-        check_expiry(before_ms, limit)
-        expired: list[SessionId] = await self._write(
-            Expire("", 0, Reply(), before_ms, limit, tuple(keep), _now_ms())
+    async def stale(
+        self,
+        before_ms: int,
+        *,
+        limit: int,
+        ended: bool,
+        keep: Collection[SessionId] = (),
+    ) -> list[Stale]:
+        check_step(before_ms, limit)
+        return await self._read(
+            partial(stale_sessions, before_ms=before_ms, limit=limit, ended=ended, keep=keep)
         )
-        return expired
+
+    async def hide(self, stale: Sequence[Stale]) -> list[SessionId]:
+        hidden: list[SessionId] = await self._write(
+            Hide("", 0, Reply(), tuple((found.id, found.head) for found in stale), _now_ms())
+        )
+        return hidden
 
     async def list(self, query: SessionQuery) -> SessionPage:
         check_query(query)
@@ -173,8 +186,8 @@ class SqliteJournal:
     async def find(self, session: SessionId) -> IndexRow | None:
         return await self._read(partial(find_session, session=session))
 
-    async def genesis(self, session: SessionId) -> bytes:
-        return await self._read(partial(read_genesis, session=session))
+    async def beginning(self, session: SessionId) -> Beginning:
+        return Beginning(genesis=await self._read(partial(read_genesis, session=session)))
 
     async def delete(self, session: SessionId, *, epoch: int) -> None:
         await self._write(Delete(session, 0, Reply(), epoch, _now_ms()))

@@ -205,35 +205,29 @@ class Delete(msgspec.Struct, frozen=True, gc=False):
         return Fenced(self.session, epoch=self.epoch)
 
 
-class Expire(msgspec.Struct, frozen=True, gc=False):
-    """Of no one session: `session` is empty."""
+class Hide(msgspec.Struct, frozen=True, gc=False):
+    """Of no one session: `session` is empty. `found` are ids, each with its head."""
 
     session: SessionId
     size: int
     commit: Reply[list[SessionId]]
-    before_ms: int
-    limit: int
-    keep: tuple[SessionId, ...]
+    found: tuple[tuple[SessionId, int], ...]
     now_ms: int
 
     def run(self, db: sqlite3.Connection) -> list[SessionId]:
-        # 'ended' is written out, so that the index of ended sessions is used.
-        (text,) = db.execute(
-            "SELECT json_group_array(id) FROM (SELECT id FROM sessions"
-            " WHERE deleted_ms IS NULL AND state = 'ended' AND updated_ms < ?"
-            " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY updated_ms, key LIMIT ?)",
-            (self.before_ms, msgspec.json.encode(self.keep).decode(), self.limit),
-        ).fetchone()
-        db.execute(
-            "UPDATE sessions SET deleted_ms = ?, epoch = epoch + 1"
-            " WHERE id IN (SELECT value FROM json_each(?))",
-            (self.now_ms, text),
-        )
-        expired: list[SessionId] = msgspec.json.decode(text)
-        return expired
+        hidden: list[SessionId] = []
+        for session, head in self.found:
+            changed = db.execute(
+                "UPDATE sessions SET deleted_ms = ?, epoch = epoch + 1"
+                " WHERE id = ? AND head = ? AND deleted_ms IS NULL",
+                (self.now_ms, session, head),
+            ).rowcount
+            if changed:
+                hidden.append(session)
+        return hidden
 
 
-Job: TypeAlias = Append | Snapshot | Release | Create | Take | Delete | Expire
+Job: TypeAlias = Append | Snapshot | Release | Create | Take | Delete | Hide
 
 
 def columns(row: IndexRow) -> tuple[Any, ...]:

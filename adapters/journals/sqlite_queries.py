@@ -8,7 +8,7 @@ tails of 100 events took up to 112 ms row by row and 45 ms joined; of 1,000 even
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from ...actors.ports import (
     SessionId,
     SessionPage,
     SessionQuery,
+    Stale,
     Totals,
     UserId,
 )
@@ -253,3 +254,18 @@ def _cut(joined: bytes, sizes: list[int]) -> list[bytes]:
         pieces.append(joined[start : start + size])
         start += size
     return pieces
+
+
+def stale_sessions(
+    db: sqlite3.Connection, *, before_ms: int, limit: int, ended: bool, keep: Collection[SessionId]
+) -> list[Stale]:
+    """Sessions that nobody has touched for long, the longest first."""
+    # 'ended' is written out, so that the index of ended sessions is used.
+    only = " AND state = 'ended'" if ended else ""
+    rows = db.execute(
+        f"SELECT id, head, updated_ms FROM sessions WHERE deleted_ms IS NULL{only}"
+        " AND updated_ms < ? AND id NOT IN (SELECT value FROM json_each(?))"
+        " ORDER BY updated_ms, key LIMIT ?",
+        (before_ms, msgspec.json.encode(list(keep)).decode(), limit),
+    )
+    return [Stale(id=name, head=head, updated_ms=at) for name, head, at in rows]
