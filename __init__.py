@@ -60,7 +60,7 @@ from .actors.errors import (
     WrongState,
 )
 from .actors.kernel.reply import Reply
-from .actors.ports import IndexRow, SessionPage
+from .actors.ports import Archive, IndexRow, SessionPage
 from .actors.session.answers import CancelReceipt, CutReceipt, JoinReceipt, PhaseReceipt, Receipt
 from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.audit import Problem, TranscriptReport
@@ -93,6 +93,8 @@ from .actors.session.transcript import (
     ToolCall,
     ToolResult,
 )
+from .adapters.archive import DirectoryArchive
+from .adapters.default import default_runtime
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
 from .supervisor.handles.submissions import Submission
@@ -107,6 +109,7 @@ __version__ = "0.1.0"
 __all__ = [
     "START",
     "AnswerNotExpected",
+    "Archive",
     "ArchiveFailed",
     "BadFrame",
     "BadRole",
@@ -119,6 +122,7 @@ __all__ = [
     "Conflict",
     "CutReceipt",
     "DecideReceipt",
+    "DirectoryArchive",
     "DrainReport",
     "EndReason",
     "Exchange",
@@ -210,4 +214,5 @@ __all__ = [
     "WrongPhase",
     "WrongSession",
     "WrongState",
+    "default_runtime",
 ]

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
+from urllib.parse import quote
 
 from ..actors.errors import ConfigError
 from ..actors.kernel.dispatcher import Dispatcher
-from ..actors.ports import Clock, Journal, Pipeline
+from ..actors.ports import Archive, Clock, Journal, Pipeline
 from ..actors.session.backstage import EndHook
 from ..actors.session.resources import Factory
 from ..supervisor import runtime
 from ..supervisor.config import Config
 from ..supervisor.messages import DrainReport
+from .archive import DirectoryArchive, Redact
 from .system import SystemClock, new_id
+
+
+MAX_SESSIONS: Final = 1000
+"""Sessions in memory of a runtime in a directory (spec S10)."""
+
+IN_DIRECTORY: Final[Mapping[str, Any]] = {
+    "session_max_age_s": 24 * 3600.0,
+    "deleted_retention_s": 0.0,
+    "tombstone_retention_s": 0.0,
+}
+"""What is deleted there has been archived: its bytes and its id are of no more use."""
 
 
 class Runtime(runtime.Runtime):
@@ -31,7 +45,8 @@ class Runtime(runtime.Runtime):
 
     `resources` makes what the pipelines of one session are given as `turn.resources`, each time it
     comes on stage (`Factory` in actors/session/resources.py); `on_end` is called when it leaves
-    (`EndHook` in actors/session/backstage.py).
+    (`EndHook` in actors/session/backstage.py). `archive` is where sessions are kept that are
+    deleted, or expire: a `DirectoryArchive`, or any `Archive` (actors/ports.py).
 
     Entering opens the journal and raises `JournalUnavailable`, `JournalLocked` or `JournalFormat`;
     leaving waits for running turns up to `stop_budget_s`. Raises ConfigError.
@@ -49,6 +64,7 @@ class Runtime(runtime.Runtime):
         dispatcher: Dispatcher | None = None,
         resources: Factory | None = None,
         on_end: EndHook | None = None,
+        archive: Archive | None = None,
         **settings: Any,
     ) -> None:
         if config is not None and settings:
@@ -63,6 +79,38 @@ class Runtime(runtime.Runtime):
             dispatcher=dispatcher,
             resources=resources,
             on_end=on_end,
+            archive=archive,
+        )
+
+    @classmethod
+    def in_directory(
+        cls,
+        path: str | Path = "./data/sessions",
+        pipeline: Pipeline | None = None,
+        *,
+        redact: Redact | None = None,
+        **settings: Any,
+    ) -> Self:
+        """A runtime that keeps its sessions in the directory `path`, made if it is not there.
+
+            async with greenroom.Runtime.in_directory(pipeline=agent) as runtime:
+
+        In it are the journal `sessions.db` and the directory `archive`, in which sessions are kept
+        that are deleted or expire (`DirectoryArchive`, which `redact` is for). All else is given as
+        to a `Runtime`; by default (spec S10) it holds 1,000 sessions in memory, which may all be
+        one user's, archives and deletes those that nobody has touched for 24 hours, and frees the
+        ids of deleted ones within a minute. Raises ConfigError, OSError.
+        """
+        directory = Path(path).absolute()
+        archive = directory / "archive"
+        archive.mkdir(parents=True, exist_ok=True)
+        if settings.get("config") is None:
+            settings.pop("config", None)
+            most = settings.setdefault("max_sessions", MAX_SESSIONS)
+            settings = {**IN_DIRECTORY, "max_sessions_per_user": most, **settings}
+        url = f"sqlite:///{quote(str(directory / 'sessions.db'))}"
+        return cls(
+            pipeline, journal=url, archive=DirectoryArchive(archive, redact=redact), **settings
         )
 
     @classmethod

@@ -74,9 +74,9 @@ class Ledger:
         """The sessions of `user` that hold a slot."""
         return frozenset(self._owned.get(user, ()))
 
-    def unowned(self) -> frozenset[SessionId]:
-        """The sessions that hold a slot and count for nobody: being woken, or ended."""
-        return frozenset(self._slots.keys() - self._owners.keys())
+    def held(self) -> frozenset[SessionId]:
+        """The sessions that hold a slot: on stage, or on their way there or from there."""
+        return frozenset(self._slots)
 
     def full(self, user: UserId | None) -> Scope | None:
         """Which limit forbids one more session (of `user`, if known); the global one first."""

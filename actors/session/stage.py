@@ -8,7 +8,7 @@ import msgspec
 
 from ..kernel.dispatcher import Dispatcher
 from ..kernel.mailbox import Mailbox
-from ..ports import Clock, Journal, SessionId
+from ..ports import Archive, Clock, Journal, SessionId
 from .pipeline import Stream
 from .secret import Secret
 from .watchdog import Watchdog
@@ -39,6 +39,11 @@ class Stats(msgspec.Struct):
     resources_failed: int = 0
     resources_not_closed: int = 0
     hooks_failed: int = 0
+    expired: int = 0
+    archived: int = 0
+    archives_failed: int = 0
+    events_erased: int = 0
+    events_trimmed: int = 0
 
     def count_turn(self, status: str) -> None:
         """Count a turn that ended as `status`."""
@@ -54,7 +59,7 @@ class Stage(msgspec.Struct, kw_only=True):
     `approval_expires_s`: how long people may take to decide, if the request does not say.
     No session accepts frames at a shorter interval than `min_frame_interval_ms`.
     `tokens` are those of sessions that were given one; `backstage` is None if there is nothing to
-    open and nobody to tell.
+    open and nobody to tell. `archive` is where sessions are kept that are deleted.
     """
 
     dispatcher: Dispatcher
@@ -72,6 +77,7 @@ class Stage(msgspec.Struct, kw_only=True):
     min_frame_interval_ms: int
     tokens: dict[SessionId, Secret]
     backstage: Backstage | None = None
+    archive: Archive | None = None
 
     def new_mailbox(self, session: SessionId) -> Mailbox:
         """A mailbox for a session that has none."""

@@ -13,6 +13,7 @@ from rooms.hall import Ear, refused
 from theatre import GatedJournal, ManualClock, Script, play, settle
 
 import greenroom
+from greenroom.actors.ports import Stale
 from greenroom.supervisor.expiry import STEP
 
 DAY_S = 24 * 3600.0
@@ -28,12 +29,15 @@ class Watched(GatedJournal):
         self.going = asyncio.Event()
         self.going.set()
 
-    async def expire(self, before_ms: int, *, limit: int, keep: Collection[str] = ()) -> list[str]:
+    async def stale(
+        self, before_ms: int, *, limit: int, ended: bool, keep: Collection[str] = ()
+    ) -> list[Stale]:
         await self.going.wait()
         if self.errors:
             raise self.errors.pop(0)
-        self.steps.append(await super().expire(before_ms, limit=limit, keep=keep))
-        return self.steps[-1]
+        found = await super().stale(before_ms, limit=limit, ended=ended, keep=keep)
+        self.steps.append([stale.id for stale in found])
+        return found
 
 
 async def ended(runtime: greenroom.Runtime, name: str) -> None:
@@ -77,9 +81,8 @@ def test_a21_what_ended_before_the_start_expires_too(store: Any) -> None:
             assert await listed(runtime) == ["new", "old"]
 
             await clock.advance(61.0)
-            step = runtime._supervisor.expiry._step  # type: ignore[union-attr]
-            assert step is not None
-            await step
+            assert runtime._keeper._round is not None
+            await runtime._keeper._round
 
             assert await listed(runtime) == ["new"]
 
@@ -234,6 +237,6 @@ def test_ax16_an_ended_session_leaves_the_stage_and_nothing_of_it_stays() -> Non
             assert (len(runtime._logs), len(runtime._directory), runtime.resident) == (0, 0, 0)
             supervisor = runtime._supervisor
             assert supervisor is not None
-            assert (supervisor._places, supervisor.ledger.unowned()) == ({}, frozenset())
+            assert (supervisor._places, supervisor.ledger.held()) == ({}, frozenset())
 
     play(scene)
