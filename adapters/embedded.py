@@ -21,7 +21,6 @@ from ..supervisor.messages import DrainReport
 from .archive import DirectoryArchive, Redact
 from .system import SystemClock, new_id
 
-
 MAX_SESSIONS: Final = 1000
 """Sessions in memory of a runtime in a directory (spec S10)."""
 
