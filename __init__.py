@@ -29,6 +29,7 @@ from .actors.errors import (
     NoCompactor,
     NoPipeline,
     NotAllowed,
+    NotExportable,
     NothingToCompact,
     NotHost,
     NotKept,
@@ -94,6 +95,7 @@ from .actors.session.transcript import (
     ToolResult,
 )
 from .adapters.embedded import Runtime, ThreadedRuntime
+from .adapters.export.exporter import Exported, ExportFailure, ExportProgress, export_sessions
 from .supervisor.config import Config
 from .supervisor.handles.submissions import Submission
 from .supervisor.messages import DrainReport
@@ -123,6 +125,9 @@ __all__ = [
     "EndReason",
     "Exchange",
     "ExecApproval",
+    "ExportFailure",
+    "ExportProgress",
+    "Exported",
     "Fenced",
     "Frame",
     "FrameReceipt",
@@ -149,6 +154,7 @@ __all__ = [
     "NoCompactor",
     "NoPipeline",
     "NotAllowed",
+    "NotExportable",
     "NotHost",
     "NotKept",
     "NotMember",
@@ -210,4 +216,5 @@ __all__ = [
     "WrongPhase",
     "WrongSession",
     "WrongState",
+    "export_sessions",
 ]
