@@ -90,7 +90,7 @@ def _type(shape: Shape) -> Any:
         case Each(item=item):
             return pa.list_(_type(item))
         case Leaf.COUNT:
-            return pa.int64()
+            return pa.uint64()
         case _:
             return pa.string()
 

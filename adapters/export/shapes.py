@@ -11,8 +11,8 @@ from typing import TypeAlias
 class Leaf(enum.Enum):
     """A value that has no parts a layout knows of.
 
-    OWN: a word of the layout, such as `function`. TEXT: text, or null. COUNT: a 64-bit integer, or
-    null. FREE: any plain value; the keys of its objects are data, too.
+    OWN: a word of the layout, such as `function`. TEXT: text, or null. COUNT: an integer from 0 to
+    2**64 - 1, or null. FREE: any plain value; the keys of its objects are data, too.
     """
 
     OWN = enum.auto()
