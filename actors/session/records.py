@@ -99,9 +99,9 @@ class Records(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the state keeps of it. A session that uses none of it has none.
 
     Interactions are counted; they themselves are events in the journal. `opening` is the title
-    that a summary has taken the first message of. `export`: see `may_export`.
-    that a summary has taken the first message of. Of an imported session the counters begin with
-    what was stored beyond its interactions, and come out at what was stored.
+    that a summary has taken the first message of. `export`: see `may_export`. Of an imported
+    session the counters begin with what was stored beyond its interactions, and come out at what
+    was stored.
     """
 
     language: str = LANGUAGE
