@@ -29,6 +29,7 @@ from .actors.errors import (
     NoCompactor,
     NoPipeline,
     NotAllowed,
+    NotExportable,
     NothingToCompact,
     NotHost,
     NotKept,
@@ -86,6 +87,7 @@ from .actors.session.secret import Secret
 from .actors.session.settings import Settings
 from .actors.session.state import Origin
 from .actors.session.transcript import (
+    ImportedMessage,
     Message,
     PhaseChange,
     RequestApproval,
@@ -96,6 +98,7 @@ from .actors.session.transcript import (
 from .adapters.archive import DirectoryArchive
 from .adapters.default import default_runtime
 from .adapters.embedded import Runtime, ThreadedRuntime
+from .adapters.export.exporter import Exported, ExportFailure, ExportProgress, export_sessions
 from .supervisor.config import Config
 from .supervisor.handles.submissions import Submission
 from .supervisor.messages import DrainReport
@@ -127,6 +130,9 @@ __all__ = [
     "EndReason",
     "Exchange",
     "ExecApproval",
+    "ExportFailure",
+    "ExportProgress",
+    "Exported",
     "Fenced",
     "Frame",
     "FrameReceipt",
@@ -135,6 +141,7 @@ __all__ = [
     "GreenroomError",
     "HistoryPage",
     "IdempotencyConflict",
+    "ImportedMessage",
     "IndexRow",
     "Interrupt",
     "InvalidCursor",
@@ -153,6 +160,7 @@ __all__ = [
     "NoCompactor",
     "NoPipeline",
     "NotAllowed",
+    "NotExportable",
     "NotHost",
     "NotKept",
     "NotMember",
@@ -215,4 +223,5 @@ __all__ = [
     "WrongSession",
     "WrongState",
     "default_runtime",
+    "export_sessions",
 ]

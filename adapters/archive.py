@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final
 
-from ..actors.errors import ArchiveFailed, SessionNotFound, text_of
+import msgspec
+
+from ..actors.errors import ArchiveFailed, InvalidInput, SessionNotFound, text_of
 from ..actors.ports import Journal, SessionId
+from ..actors.session.calls import blocks
 from ..actors.session.events import SessionEnded
-from ..actors.session.record_wire import rlhf_wire
 from ..actors.session.records import may_export
 from ..actors.session.wire import iso
-from ..supervisor.recording import Recording, read_recording, stored
-
-Redact: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
-"""From a session in its export layout to the same without what may not be kept."""
+from ..supervisor.recording import Recording, read_recording
+from .export.layouts import LAYOUTS, rendered
+from .export.redaction import Redact
 
 LONGEST: Final = 90
 """Characters of one text in a file name, so that the whole is below 255 bytes."""
@@ -40,11 +39,16 @@ class DirectoryArchive:
     that none leads outside (SX1): what is not `a-z 0-9 . - _` as `%` and its number, and a very
     long one as its beginning and its hash.
 
-    `redact` is handed every session before anything of it is written, in a thread (SX27). What it
-    raises, like any failure, is `ArchiveFailed`. Sessions that have opted out are not kept.
+    `redact(text, where)` gives what is kept in the place of each string, as in `export_sessions`:
+    before anything is written, and in a thread (SX27). What it raises, like any failure, becomes
+    `ArchiveFailed`. Sessions that have opted out are not kept. The id is in the file's name as it
+    is. Raises InvalidInput for a `redact` that is no such function.
     """
 
     def __init__(self, path: str | Path, *, redact: Redact | None = None) -> None:
+        if redact is not None and not (callable(redact) and blocks(redact)):
+            limit = "a plain function of a text and of where it stands"
+            raise InvalidInput("redact", redact, limit)
         self.path = Path(path)
         self._redact = redact
         self._lock = threading.Lock()  # two may archive one session at the same time
@@ -65,10 +69,8 @@ class DirectoryArchive:
     def _keep(self, recording: Recording) -> None:
         file = self.path / _file_name(recording)
         if not file.exists():
-            export = rlhf_wire(stored(recording))
-            if self._redact is not None:
-                export = self._redact(export)
-            body = json.dumps(export, ensure_ascii=False, indent=2, allow_nan=False).encode()
+            (record,) = rendered(recording, LAYOUTS["rlhf"], self._redact)
+            body = msgspec.json.format(record.body, indent=2)
             with self._lock:
                 self.path.mkdir(parents=True, exist_ok=True)
                 _write(file, body)

@@ -18,7 +18,8 @@ from ..actors.session.resources import Factory
 from ..supervisor import runtime
 from ..supervisor.config import Config
 from ..supervisor.messages import DrainReport
-from .archive import DirectoryArchive, Redact
+from .archive import DirectoryArchive
+from .export.redaction import Redact
 from .system import SystemClock, new_id
 
 MAX_SESSIONS: Final = 1000

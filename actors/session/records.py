@@ -35,6 +35,7 @@ class InteractionRecorded(
     """`user` did something with the session that is worth learning from, or judged it.
 
     `action` says what, `node` with which part of the graph. All the rest is as it was given.
+    `unknown` are the fields that an imported one had beside these (spec SX4).
     """
 
     user: UserId
@@ -43,6 +44,7 @@ class InteractionRecorded(
     content: str | None = None
     feedback: str | None = None
     metadata: dict[str, Any] = {}
+    unknown: dict[str, Any] = {}
 
 
 class GraphStateSet(msgspec.Struct, frozen=True, kw_only=True, tag="graph.set"):
@@ -83,11 +85,23 @@ RecordEvent: TypeAlias = (
 )
 
 
+class Foreign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an imported session had that greenroom has no use for: it is kept and exported again.
+
+    `unknown` are the session's other fields, `feedback` what stood beside the three counters.
+    """
+
+    unknown: dict[str, Any] = {}
+    feedback: dict[str, Any] = {}
+
+
 class Records(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the state keeps of it. A session that uses none of it has none.
 
     Interactions are counted; they themselves are events in the journal. `opening` is the title
-    that a summary has taken the first message of. `export`: see `may_export`.
+    that a summary has taken the first message of. `export`: see `may_export`. Of an imported
+    session the counters begin with what was stored beyond its interactions, and come out at what
+    was stored.
     """
 
     language: str = LANGUAGE
@@ -100,6 +114,7 @@ class Records(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     incorrect: int = 0
     partial: int = 0
     export: bool = True
+    foreign: Foreign | None = None
 
     @property
     def feedback(self) -> dict[str, int]:
@@ -108,7 +123,8 @@ class Records(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def inherited(self) -> Records:
         """What a fork has of it: nobody has done anything with that yet."""
-        return replace(self, interactions=0, correct=0, incorrect=0, partial=0)
+        foreign = None if self.foreign is None else replace(self.foreign, feedback={})
+        return replace(self, interactions=0, correct=0, incorrect=0, partial=0, foreign=foreign)
 
 
 NOTHING: Final = Records()

@@ -102,10 +102,14 @@ def list_sessions(db: sqlite3.Connection, query: SessionQuery) -> SessionPage:
             values.append(wanted)
     if query.owner is None and query.state in _PARTIAL:
         where.append(_PARTIAL[query.state])
-    if query.after is not None:
+    if query.after is not None and query.order == "id":
+        where.append("id > ?")
+        values.append(query.after.id)
+    elif query.after is not None:
         where.append("(updated_ms, key) < (?, (SELECT key FROM sessions WHERE id = ?))")
         values += (query.after.updated_ms, query.after.id)
-    source = f"sessions WHERE {' AND '.join(where)} ORDER BY updated_ms DESC, key DESC LIMIT ?"
+    order = "id" if query.order == "id" else "updated_ms DESC, key DESC"
+    source = f"sessions WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"
     rows = _rows(db, source, (*values, query.limit + 1))
     return SessionPage(rows=rows[: query.limit], more=len(rows) > query.limit)
 
