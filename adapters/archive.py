@@ -7,7 +7,7 @@ import hashlib
 import os
 import threading
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -46,7 +46,8 @@ class DirectoryArchive:
     """
 
     def __init__(self, path: str | Path, *, redact: Redact | None = None) -> None:
-        if redact is not None and not (callable(redact) and blocks(redact)):
+        hook: Any = redact
+        if hook is not None and not (callable(hook) and blocks(hook)):
             limit = "a plain function of a text and of where it stands"
             raise InvalidInput("redact", redact, limit)
         self.path = Path(path)
@@ -124,4 +125,4 @@ def _encoded(text: str) -> str:
     if len(encoded) <= LONGEST:
         return encoded
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return f"{encoded[: LONGEST - len(digest)]}~{digest}"
+    return f"{encoded[: LONGEST - len(digest) - 1]}~{digest}"

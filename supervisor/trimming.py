@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
+import msgspec
 import structlog
 
-from ..actors.errors import GreenroomError, SessionNotFound, text_of
+from ..actors.errors import GreenroomError, SessionDamaged, SessionNotFound, text_of
 from ..actors.ports import Journal, SessionId, Trimmable
 from ..actors.session.base import Base, encode_base
 from ..actors.session.entry import decode_entry
@@ -91,9 +93,10 @@ class Trimming:
             if page.first != revision + 1 or not page.events:
                 return base
             for body in page.events:
-                if decode_entry(body).at_ms >= before:
+                if _at_ms(session, revision + 1, body) >= before:
                     return revision
                 revision += 1
+            await asyncio.sleep(0)
         return revision
 
     async def _trim(self, session: SessionId, revision: int) -> None:
@@ -101,3 +104,10 @@ class Trimming:
         acts = [done for done in recording.entries if isinstance(done.event, InteractionRecorded)]
         base = Base(recording.state, [*recording.interactions, *acts])
         await self._journal.trim(session, encode_base(base), revision=revision)
+
+
+def _at_ms(session: SessionId, revision: int, body: bytes) -> int:
+    try:
+        return decode_entry(body).at_ms
+    except msgspec.MsgspecError as error:
+        raise SessionDamaged(session, revision=revision, why=str(error)) from error
