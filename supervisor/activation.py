@@ -97,6 +97,8 @@ class Activating(Admitting):
             unsnapped=sum(map(len, claimed.events)),
         )
         place.lived = True
+        if stage.backstage is not None and place.new is not None:
+            actor.created = True
         stage.stats.activated += 1
         self._watch(session, actor.active_s)
         if place.mail is not None:

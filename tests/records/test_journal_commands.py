@@ -17,6 +17,7 @@ from records.test_single_owner import OWNER
 from theatre import play
 
 from greenroom.adapters import cli
+from greenroom.adapters.journals.sqlite_formats import FORMAT
 
 Output = pytest.CaptureFixture[str]
 
@@ -85,7 +86,7 @@ def test_stats_say_what_there_is(path: Path, capsys: Output) -> None:
 
     assert "2 (2 active, 1 deleted)" in shown
     assert "owner      none" in shown
-    assert (counted["states"], counted["deleted"], counted["format"]) == ({"active": 2}, 1, "2")
+    assert (counted["states"], counted["deleted"], counted["format"]) == ({"active": 2}, 1, FORMAT)
     assert counted["file_bytes"] == path.stat().st_size
     parts = ("event_bytes", "snapshot_bytes", "index_bytes", "free_bytes")
     assert sum(counted[part] for part in parts) == counted["file_bytes"]
