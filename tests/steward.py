@@ -11,7 +11,7 @@ from theatre import ManualClock
 
 import greenroom
 from greenroom.actors.ports import Journal
-from greenroom.adapters.journals import memory, sqlite
+from greenroom.adapters.journals import memory, memory_retention, sqlite, sqlite_retention
 from greenroom.supervisor.keeper import AGAIN_S, FIRST_S
 
 DAY_S = 24 * 3600.0
@@ -20,8 +20,8 @@ DAY_S = 24 * 3600.0
 def timed(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     """A clock by which journals date what they hide, too."""
     clock = ManualClock()
-    monkeypatch.setattr(memory, "_now_ms", clock.now_ms)
-    monkeypatch.setattr(sqlite, "_now_ms", clock.now_ms)
+    for module in (memory, memory_retention, sqlite, sqlite_retention):
+        monkeypatch.setattr(module, "now_ms", clock.now_ms)
     return clock
 
 
@@ -49,13 +49,14 @@ async def listed(runtime: greenroom.Runtime) -> list[str]:
 
 
 def files(directory: Path) -> list[str]:
-    """What is in an archive, by name."""
-    return sorted(file.name for file in directory.iterdir()) if directory.exists() else []
+    """What is in an archive, by name; a journal may be in the same directory."""
+    found = directory.iterdir() if directory.exists() else ()
+    return sorted(file.name for file in found if not file.name.startswith("store.db"))
 
 
 def archived(directory: Path, name: str) -> list[dict[str, Any]]:
     """What an archive has of the session `name`."""
-    bodies = [json.loads(file.read_text("utf-8")) for file in sorted(directory.iterdir())]
+    bodies = [json.loads((directory / file).read_text("utf-8")) for file in files(directory)]
     return [body for body in bodies if body["session_id"] == name]
 
 
