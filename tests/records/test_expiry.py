@@ -213,7 +213,7 @@ def test_sx7_a_session_that_is_used_is_kept_whatever_its_file_looks_like(
         ) as runtime:  # fmt: skip
             await cold(runtime, "cold")
             busy = await runtime.create(user="ann", id="busy")
-            await busy.send("ann", "think for days")
+            turn = await busy.send("ann", "think for days")
             over = await runtime.create(user="ann", id="over")
             await over.end("ann")
             clock.now_s += 2 * DAY_S
@@ -228,6 +228,8 @@ def test_sx7_a_session_that_is_used_is_kept_whatever_its_file_looks_like(
                 os.utime(file, (1.0, 1.0))
             await keep_house(runtime, clock)
             assert await listed(runtime) == ["busy", "young"]
+            script.cue("busy", turn.id, None)
+            await turn.result()
 
     play(scene)
 
