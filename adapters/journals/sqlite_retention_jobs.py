@@ -1,4 +1,9 @@
-"""What retention writes to a SQLite journal: steps for which no other commit waits long."""
+"""What retention writes to a SQLite journal: steps for which no other commit waits long.
+
+Measured with 90,000 of 400,000 events of 500 B dropped beside a writer that commits one event after
+the other (2 busy cores, p50 of 3 ms without): in steps of 200 it waited 6 ms (p50) and 58 (p99),
+for 3.1 s; of 1,000, 18 and 108 ms, for 1.8 s; of 5,000, 62 and 153 ms.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +18,11 @@ from ...actors.ports import SessionId
 from .checksums import checksum, seed_of
 from .sqlite_jobs import used
 
-DROPPED: Final = 1_000
+DROPPED: Final = 250
 """Events dropped in one transaction."""
+
+ERASED: Final = 50
+"""Sessions of which the last is erased in one transaction: in a million, 0.6 ms each, measured."""
 
 
 class Hide(msgspec.Struct, frozen=True, gc=False):
@@ -52,18 +60,19 @@ class Erase(msgspec.Struct, frozen=True, gc=False):
     limit: int
 
     def run(self, db: sqlite3.Connection) -> int:
-        erased = 0
+        erased = sessions = 0
         with_content = (
             "SELECT key FROM sessions WHERE deleted_ms IS NOT NULL AND NOT erased"
             " AND deleted_ms < ? ORDER BY deleted_ms LIMIT 1"
         )
         db.execute("PRAGMA secure_delete = ON")
         try:
-            while erased < self.limit:
+            while erased < self.limit and sessions < ERASED:
                 found = db.execute(with_content, (self.before_ms,)).fetchone()
                 if found is None:
                     break
                 erased += self._erase(db, found[0], self.limit - erased)
+                sessions += 1
             if erased < self.limit:
                 erased += drop_left(db, self.limit - erased)
         finally:

@@ -49,6 +49,12 @@ def due_sessions(db: sqlite3.Connection, *, limit: int) -> list[IndexRow]:
     return rows_of(db, due, (limit,))
 
 
+def notes_of(db: sqlite3.Connection) -> dict[str, str]:
+    """What has been noted, by name."""
+    rows = db.execute("SELECT substr(key, 6), value FROM meta WHERE substr(key, 1, 5) = 'note '")
+    return dict(rows.fetchall())
+
+
 def size_of(db: sqlite3.Connection) -> int:
     """Bytes of the pages in use, those in the write-ahead log instead of the file, too."""
     pages, free, page = (
