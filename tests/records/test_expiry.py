@@ -467,14 +467,13 @@ def test_what_is_deleted_is_erased_by_its_time_and_then_forgotten(
 
 
 def test_a_journal_that_is_too_large_loses_ended_sessions_the_oldest_first_and_no_other(
-    monkeypatch: pytest.MonkeyPatch,
+    store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What is deleted already goes before any of them."""
+
     async def scene() -> None:
         clock, archive = timed(monkeypatch), Ledger()
-        async with greenroom.Runtime(
-            clock=clock, archive=archive, journal_max_bytes=500_000, max_sessions=100,
-            max_sessions_per_user=100,
-        ) as runtime:  # fmt: skip
+        async with greenroom.Runtime(journal=store(), clock=clock, max_sessions=99) as runtime:
             for n in range(40):
                 name = f"s{n:02}"
                 await cold(runtime, name, "x" * 8_000)
@@ -482,22 +481,27 @@ def test_a_journal_that_is_too_large_loses_ended_sessions_the_oldest_first_and_n
                     await runtime.session(name).end("ann")
                     assert await runtime.passivate(name)
                 clock.now_s += 1
+            small = await runtime.journal.size()
             gone = await runtime.create(user="ann", id="gone")
-            await gone.post("ann", "x" * 100_000)
-            await gone.delete("ann", archive=False)
-            size = await runtime.journal.size()
-            await keep_house(runtime, clock)
+            for _ in range(10):
+                await gone.post("ann", "x" * 100_000)
+            await gone.delete("ann")
+            large = await runtime.journal.size()
+        for limit, most in ((small, 3), (small * 0.8, 19)):
+            async with greenroom.Runtime(
+                journal=store(), clock=clock, archive=archive, journal_max_bytes=limit
+            ) as runtime:
+                await keep_house(runtime, clock)
 
-            rows = (await runtime.journal.list(SessionQuery(limit=100))).rows
-            assert size > 800_000
-            assert 300_000 < await runtime.journal.size() <= 500_000
-            ended = [row.id for row in rows if row.state == "ended"]
-            expired = sorted({f"s{n:02}" for n in range(1, 40, 2)} - set(ended))
-            assert [row.id for row in rows if row.state != "ended"] == [
-                f"s{n:02}" for n in range(38, -1, -2)
-            ]
-            assert expired == archive.kept == [f"s{n:02}" for n in range(1, 40, 2)][: len(expired)]
-            assert 0 < len(expired) < 20
+                assert await runtime.journal.size() <= limit < large
+                rows = (await runtime.journal.list(SessionQuery(limit=100))).rows
+                ended = {row.id for row in rows if row.state == "ended"}
+                names = [f"s{n:02}" for n in range(1, 40, 2)]
+                assert archive.kept == [name for name in names if name not in ended]
+                assert archive.kept == names[: len(archive.kept)]
+                assert len(archive.kept) <= most
+                assert len(rows) - len(ended) == 20
+        assert len(archive.kept) > 0
 
     play(scene)
 

@@ -90,6 +90,22 @@ def test_s12_s25_sx9_a_cap_of_3_holds_3_and_destroys_nothing(
     play(scene)
 
 
+def test_s22_all_there_are_are_listed_and_exported_in_memory_or_not(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with greenroom.Runtime.in_directory(tmp_path / "here", max_sessions=2) as runtime:
+            for n in range(5):
+                await runtime.create(user="ann", id=f"s{n}")
+            await runtime.session("s0").end("ann")
+            output = tmp_path / "all.jsonl"
+
+            assert len((await runtime.sessions()).rows) == 5
+            exported = await greenroom.export_sessions(runtime.journal, output)
+
+            assert (exported.sessions, runtime.resident) == (5, 2)
+
+    play(scene)
+
+
 def test_s10_s21_after_a_day_without_a_word_a_session_is_in_the_archive_and_its_id_is_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
