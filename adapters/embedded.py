@@ -99,7 +99,8 @@ class Runtime(runtime.Runtime):
         that are deleted or expire (`DirectoryArchive`, which `redact` is for). All else is given as
         to a `Runtime`; by default (spec S10) it holds 1,000 sessions in memory, which may all be
         one user's, archives and deletes those that nobody has touched for 24 hours, and frees the
-        ids of deleted ones within a minute. Raises ConfigError, OSError.
+        ids of deleted ones within a minute. Without a loop: `begin` a `ThreadedRuntime` so made.
+        Raises ConfigError, OSError.
         """
         directory = Path(path).absolute()
         archive = directory / "archive"

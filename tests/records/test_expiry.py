@@ -234,6 +234,25 @@ def test_sx7_a_session_that_is_used_is_kept_whatever_its_file_looks_like(
     play(scene)
 
 
+def test_sx7_a_session_on_stage_is_not_even_archived() -> None:
+    async def scene() -> None:
+        clock, archive = ManualClock(), Ledger()
+        async with greenroom.Runtime(
+            clock=clock, archive=archive, idle_s=9 * DAY_S, session_max_age_s=9 * DAY_S,
+            ended_retention_s=DAY_S,
+        ) as runtime:  # fmt: skip
+            session = await runtime.create(user="ann", id="s")
+            await session.end("ann")
+            clock.now_s += 2 * DAY_S
+            await keep_house(runtime, clock)
+            assert (archive.kept, await listed(runtime)) == ([], ["s"])
+            assert await runtime.passivate("s")
+            await keep_house(runtime, clock)
+            assert (archive.kept, await listed(runtime)) == (["s"], [])
+
+    play(scene)
+
+
 def test_sx7_who_wakes_a_session_while_it_is_being_archived_keeps_it() -> None:
     async def scene() -> None:
         clock, archive = ManualClock(), Ledger()
