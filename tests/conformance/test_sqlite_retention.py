@@ -278,6 +278,21 @@ async def test_a_session_erased_in_the_middle_of_a_reading_is_not_found(
     assert isinstance(await error_of(journal.claim("s")), SessionNotFound)
 
 
+@played
+async def test_the_key_of_a_forgotten_session_is_not_used_again(
+    journal: SqliteJournal, path: Path
+) -> None:
+    """A reader that has it in hand must not find another session's rows."""
+    await create(journal)
+    await journal.delete("s", epoch=1)
+    assert await journal.erase(LATER_MS, limit=10) == 1
+    assert await journal.forget(LATER_MS, limit=10) == 1
+
+    await create(journal, "next")
+
+    assert one(path, "SELECT key FROM sessions") == 2
+
+
 # --- faults --------------------------------------------------------------------------------------
 
 
