@@ -70,6 +70,8 @@ class Life(Registry):
         self.stats = Stats()
         self._stream = None if pipeline is None else as_stream(pipeline)
         self._compactor = None if compactor is None else as_compactor(compactor)
+        if archive is not None and not callable(getattr(archive, "put", None)):
+            raise ConfigError("archive", type(archive).__name__, "an Archive")
         self._removal = Removal(self.journal, archive, self.stats)
         self._archive = archive
         self._door = Door(

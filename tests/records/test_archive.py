@@ -259,6 +259,8 @@ def test_sx27_what_cannot_be_redacted_is_not_written_and_not_deleted(tmp_path: P
     play(scene)
     with pytest.raises(greenroom.InvalidInput):
         greenroom.DirectoryArchive(tmp_path, redact=5)  # type: ignore[arg-type]
+    with pytest.raises(greenroom.ConfigError, match="archive"):
+        greenroom.Runtime(archive=str(tmp_path))
 
 
 # --- deletion ------------------------------------------------------------------------------------
