@@ -1,0 +1,444 @@
+"""One stored session, imported into a journal: whole, once, and then a session like any other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from records.source_files import acted, exported, full
+from records.test_import_rules import WITH_OTHER_COUNTERS
+from rooms.hall import refused
+from theatre import GatedJournal, echo, play, settle, texts
+
+import greenroom
+from greenroom.actors.errors import Conflict, Fenced, NotWritten
+from greenroom.actors.ports import Commit, IndexRow, Journal
+from greenroom.actors.session.record_reading import read_session
+from greenroom.actors.session.record_wire import StoredSession, session_wire
+from greenroom.adapters.imports import session as importing
+from greenroom.adapters.imports.session import Imported, import_session
+from greenroom.adapters.journals.memory import MemoryJournal
+from greenroom.adapters.journals.sqlite import SqliteJournal
+
+ID = "3f2504e04f89"
+
+
+class Recorder(GatedJournal):
+    """Notes how large its appends are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups: list[int] = []
+
+    def append(
+        self, session: str, events: Sequence[bytes], *, epoch: int, after: int, row: IndexRow
+    ) -> Commit:
+        self.groups.append(len(events))
+        return super().append(session, events, epoch=epoch, after=after, row=row)
+
+
+@asynccontextmanager
+async def opened(journal: Journal) -> AsyncIterator[Journal]:
+    await journal.open()
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+def stored(count: int = 0, **fields: Any) -> StoredSession:
+    """The full session, with so many more interactions."""
+    wire = full(**fields)
+    more = [acted("view", "2023-11-05T01:50:00", content=str(number)) for number in range(count)]
+    return read_session(wire | {"interactions": wire["interactions"] + more})
+
+
+async def have(journal: Journal, session: StoredSession, **options: Any) -> str:
+    done = await import_session(journal, session, owner="ann", **options)
+    assert done.session == session.session_id
+    return done.outcome
+
+
+async def contents(journal: Journal, session: str = ID) -> Any:
+    """All that is kept of a session."""
+    page = await journal.read(session, after=0, limit=10_000)
+    return await journal.beginning(session), page, await journal.find(session)
+
+
+# --- it is what it was ---------------------------------------------------------------------------
+
+
+def test_s07_s09_a_session_is_imported_and_is_what_it_was_after_a_restart(store: Any) -> None:
+    async def scene() -> None:
+        async with opened(store()) as journal:
+            done = await import_session(journal, stored(), owner="ann")
+        assert done == Imported(session=ID, outcome="imported", messages=4, interactions=4)
+
+        async with opened(store()) as journal:
+            assert await exported(journal, ID) == session_wire(stored())
+            row = await journal.find(ID)
+
+        assert row is not None
+        assert (row.owner, row.state, row.title) == ("ann", "active", "Merhaba, ağaç nerede?")
+        assert (row.created_ms, row.updated_ms) == (1_699_147_800_123, 1_699_149_600_000)
+        assert (row.messages, row.interactions, row.feedback) == (4, 4, 3)
+        assert (row.language, row.turns) == ("tr", 0)
+
+    play(scene)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(sessions=st.lists(WITH_OTHER_COUNTERS, min_size=1, max_size=4), snapshots=st.booleans())
+def test_s07_s09_sx4_whatever_was_stored_comes_back_after_a_restart(
+    tmp_path_factory: Any, sessions: list[StoredSession], snapshots: bool
+) -> None:
+    """Through a file, a runtime that wakes it and writes a snapshot, and the file again."""
+    path = tmp_path_factory.mktemp("import") / "store.db"
+    stored = [session_wire(session) | {"session_id": f"s{i}"} for i, session in enumerate(sessions)]
+
+    async def scene() -> None:
+        async with opened(SqliteJournal(path, durability="process")) as journal:
+            for wire in stored:
+                await import_session(journal, read_session(wire), owner="ann")
+        journal = SqliteJournal(path, durability="process")
+        async with greenroom.Runtime(journal=journal, snapshot_bytes=1) as runtime:
+            for wire in stored if snapshots else ():
+                await runtime.session(wire["session_id"]).transcript("ann")
+        async with opened(SqliteJournal(path, durability="process")) as journal:
+            for wire in stored:
+                again = await exported(journal, wire["session_id"])
+                assert json.dumps(again) == json.dumps(wire)
+
+    play(scene)
+
+
+def test_sx16_s20_a_listing_has_it_at_the_time_of_its_last_change() -> None:
+    async def scene() -> None:
+        async with greenroom.Runtime() as runtime:
+            await runtime.import_session(full("old"), owner="ann")
+            later = full("late", updated_at="2023-11-05T04:00:00+01:00")
+            await runtime.import_session(later, owner="ann")
+            await runtime.create(user="ann", id="new")
+            await runtime.import_session(full("naive"), owner="ann")
+
+            page = await runtime.sessions(owner="ann")
+
+            assert [row.id for row in page.rows] == ["new", "late", "naive", "old"]
+
+    play(scene)
+
+
+# --- once, and whole -----------------------------------------------------------------------------
+
+
+def test_the_same_import_again_changes_nothing(store: Any) -> None:
+    async def scene() -> None:
+        async with opened(store()) as journal:
+            await have(journal, stored())
+            before = await contents(journal)
+
+            assert await have(journal, stored()) == "already"
+
+            assert await contents(journal) == before
+
+    play(scene)
+
+
+def test_the_same_import_again_after_it_has_gone_on_changes_nothing(store: Any) -> None:
+    async def scene() -> None:
+        async with greenroom.Runtime(echo, journal=store()) as runtime:
+            await runtime.import_session(full(), owner="ann")
+            session = runtime.session(ID)
+            await (await session.send("ann", "hello")).result()
+            await session.record_interaction("ann", "view")
+            info = await session.info()
+
+            again = await runtime.import_session(full(), owner="ann")
+
+            assert again.outcome == "already"
+            assert await session.info() == info
+            await session.post("ann", "still its own")  # nobody has taken it away
+
+    play(scene)
+
+
+@pytest.mark.parametrize("again", ["other", "owner", "made"])
+def test_sx12_a_session_that_is_there_is_never_replaced(store: Any, again: str) -> None:
+    async def scene() -> None:
+        async with greenroom.Runtime(journal=store()) as runtime:
+            if again == "made":
+                await runtime.create(user="ann", id=ID)
+            else:
+                await runtime.import_session(full(), owner="ann")
+            journal, before = runtime.journal, await contents(runtime.journal)
+
+            wire = full(metadata={"client": "app"}) if again == "other" else full()
+            with pytest.raises(greenroom.SessionExists) as refusal:
+                await runtime.import_session(wire, owner="bob" if again == "owner" else "ann")
+
+            assert refusal.value.session == ID
+            assert await contents(journal) == before
+
+    play(scene)
+
+
+def test_sx12_sx22_a_deleted_session_does_not_come_back_by_an_import(store: Any) -> None:
+    async def scene() -> None:
+        async with greenroom.Runtime(journal=store()) as runtime:
+            await runtime.import_session(full(), owner="ann")
+            assert await runtime.delete(ID, "ann")
+
+            with pytest.raises(greenroom.SessionExists):
+                await runtime.import_session(full(), owner="ann")
+
+            assert await runtime.find(ID) is None
+
+    play(scene)
+
+
+@pytest.mark.parametrize("written", [False, True])
+@pytest.mark.parametrize("failing", [0, 1, 2, 3])
+def test_an_import_that_breaks_off_anywhere_is_completed_without_doubles(
+    failing: int, written: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The create is always through; then so many groups, and perhaps one that nobody heard of."""
+    monkeypatch.setattr(importing, "GROUP_EVENTS", 10)
+
+    async def scene() -> None:
+        journal, session = Recorder(), stored(count=31)  # 35, and that it was started
+        async with opened(journal):
+            journal.holding = True
+            journal_fails = _fail_after(journal, failing, written=written)
+            broken = import_session(journal, session, owner="ann")
+            with pytest.raises(NotWritten):
+                await journal_fails(broken)
+            row = await journal.find(ID)
+            assert row is not None
+            assert row.state == ("active" if written and failing == 3 else "created")
+
+            assert await have(journal, session, dry_run=True) == await have(journal, session)
+
+            assert await exported(journal, ID) == session_wire(session)
+            assert await have(journal, session) == "already"
+            assert max(journal.groups) == 10
+
+    play(scene)
+
+
+def _fail_after(journal: Recorder, count: int, *, written: bool) -> Callable[..., Any]:
+    """Runs an import, of whose appends the one after `count` fails."""
+
+    async def run(work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        for _ in range(count):
+            await settle()
+            journal.let(1)
+        await settle()
+        journal.fail(NotWritten("full"), written=written)
+        journal.let()
+        await task
+
+    return run
+
+
+def test_an_import_that_is_not_complete_takes_no_messages_until_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importing, "GROUP_EVENTS", 2)
+
+    async def scene() -> None:
+        journal = GatedJournal()
+        async with greenroom.Runtime(echo, journal=journal) as runtime:
+            journal.fail(NotWritten("full"))
+            with pytest.raises(NotWritten):
+                await runtime.import_session(full(), owner="ann")
+            session = runtime.session(ID)
+            await refused(session.post("ann", "hello?"), greenroom.WrongState)
+
+            done = await runtime.import_session(full(), owner="ann")
+
+            assert done.outcome == "completed"
+            assert await exported(journal, ID) == session_wire(stored())
+            with pytest.raises(greenroom.OutcomeUnknown):  # it had been on stage, and looks anew
+                await session.post("ann", "hello?")
+            await session.post("ann", "hello")
+            assert texts(await session.transcript("ann"))[-1] == "hello"
+
+    play(scene)
+
+
+def test_sx12_what_has_gone_on_before_it_was_complete_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importing, "GROUP_EVENTS", 2)
+
+    async def scene() -> None:
+        journal = GatedJournal()
+        async with greenroom.Runtime(journal=journal) as runtime:
+            journal.fail(NotWritten("full"))
+            with pytest.raises(NotWritten):
+                await runtime.import_session(full(), owner="ann")
+            await runtime.session(ID).start("ann")
+            before = await contents(journal)
+
+            with pytest.raises(greenroom.SessionExists):
+                await runtime.import_session(full(), owner="ann")
+
+            assert await contents(journal) == before
+
+    play(scene)
+
+
+def test_p10_an_import_that_somebody_else_has_taken_over_stops_and_goes_on_later() -> None:
+    async def scene() -> None:
+        journal = GatedJournal()
+        async with opened(journal):
+            journal.holding = True
+            task = asyncio.ensure_future(import_session(journal, stored(), owner="ann"))
+            await settle()
+            await journal.claim(ID)
+            journal.let()
+            with pytest.raises(Fenced):
+                await task
+
+            assert await have(journal, stored()) == "completed"
+
+    play(scene)
+
+
+def test_p10_two_imports_at_once_write_it_once() -> None:
+    async def scene() -> None:
+        async with opened(MemoryJournal()) as journal:
+            both = [import_session(journal, stored(), owner="ann") for _ in range(2)]
+            done = await asyncio.gather(*both, return_exceptions=True)
+
+            whole = [one.outcome for one in done if isinstance(one, Imported)]
+            assert "imported" in whole or "completed" in whole
+            others = [one for one in done if not isinstance(one, Imported)]
+            kinds = (greenroom.SessionExists, Fenced, Conflict)
+            assert all(isinstance(one, kinds) for one in others)
+            assert await exported(journal, ID) == session_wire(stored())
+
+    play(scene)
+
+
+def test_a_dry_run_says_what_would_be_and_writes_nothing(store: Any) -> None:
+    async def scene() -> None:
+        async with opened(store()) as journal:
+            assert await have(journal, stored(), dry_run=True) == "imported"
+            assert await journal.find(ID) is None
+            await have(journal, stored())
+            assert await have(journal, stored(), dry_run=True) == "already"
+
+    play(scene)
+
+
+def test_what_is_too_large_for_a_journal_is_refused_by_its_field_before_anything_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importing, "MAX_BYTES", 3000)
+
+    async def scene() -> None:
+        async with opened(MemoryJournal()) as journal:
+            said = {"role": "user", "content": "x" * 3000}
+            large = acted("view", "2023-11-05T01:50:00", content="x" * 3000)
+            for wire, field in (
+                ({"chat_history": [said]}, "session"),
+                ({"interactions": [acted("view", "2023-11-05"), large]}, "session.interactions[1]"),
+            ):
+                with pytest.raises(greenroom.InvalidInput) as refusal:
+                    await import_session(journal, read_session(full() | wire), owner="ann")
+                assert refusal.value.field == field
+                assert refusal.value.limit == "at most 3000 bytes"
+            assert await journal.find(ID) is None
+
+    play(scene)
+
+
+# --- and then a session like any other -----------------------------------------------------------
+
+
+def test_an_imported_session_is_talked_to_undone_and_forked(store: Any) -> None:
+    async def scene() -> None:
+        seen: list[greenroom.Turn] = []
+
+        async def pipeline(turn: greenroom.Turn) -> AsyncIterator[str]:
+            seen.append(turn)
+            yield f"heard {turn.input.text}"
+
+        async with greenroom.Runtime(pipeline, journal=store()) as runtime:
+            await runtime.import_session(full(), owner="ann", owner_name="Ann")
+            session = runtime.session(ID)
+            await session.join("bob", name="Bob")
+            result = await (await session.send("bob", "hello")).result()
+            assert result.text == "heard hello"
+            past = [line.text for line in seen[0].history if isinstance(line, greenroom.Message)]
+            assert past == [line["content"] for line in full()["chat_history"]]
+            assert (await session.check()).valid
+
+            await session.undo("ann")  # what bob has begun
+            await session.undo("ann")  # the imported exchange
+            assert texts(await session.transcript("ann")) == ["Yalin yaz."]
+            info = await session.info()
+            assert (info.messages, info.participants["ann"].name) == (1, "Ann")
+
+            fork = await session.fork("ann", at=5)
+            assert texts(await fork.transcript("ann")) == past
+            records = await fork.records("ann")
+            assert (records.metadata, records.interactions) == (full()["metadata"], 0)
+
+    play(scene)
+
+
+def test_s05_counters_go_on_exactly_from_what_was_stored(store: Any) -> None:
+    async def scene() -> None:
+        async with greenroom.Runtime(journal=store()) as runtime:
+            await runtime.import_session(full(), owner="ann")
+            session = runtime.session(ID)
+            await session.add_feedback("ann", "n1", "incorrect")
+        async with greenroom.Runtime(journal=store()) as runtime:
+            records = await runtime.session(ID).records("ann")
+            assert records.feedback == {"correct": 3, "incorrect": 1, "partial": 0}
+            assert records.interactions == 5
+            assert (await exported(runtime.journal, ID))["feedback_summary"]["so-so"] == 1
+
+    play(scene)
+
+
+def test_what_an_imported_session_did_is_its_room_history(store: Any) -> None:
+    async def scene() -> None:
+        async with greenroom.Runtime(journal=store()) as runtime:
+            await runtime.import_session(full(), owner="ann")
+            page = await runtime.session(ID).history("ann")
+            assert [event.revision for event in page.events] == [1, 2, 3, 4, 5]
+            assert [event.at_ms for event in page.events][:2] == [
+                1_699_147_860_000,
+                1_699_148_400_000,
+            ]
+
+    play(scene)
+
+
+def test_a_runtime_that_does_not_run_and_a_bad_document_are_told() -> None:
+    async def scene() -> None:
+        runtime = greenroom.Runtime()
+        with pytest.raises(greenroom.RuntimeClosed):
+            await runtime.import_session(full(), owner="ann")
+        async with runtime:
+            for document, owner, field in (
+                ({}, "ann", "session.session_id"),
+                (full("../pwned"), "ann", "session.session_id"),
+                (full(), "", "owner"),
+            ):
+                with pytest.raises(greenroom.InvalidInput) as refusal:
+                    await runtime.import_session(document, owner=owner)
+                assert refusal.value.field == field
+            assert (await runtime.sessions()).rows == []
+
+    play(scene)
