@@ -146,6 +146,20 @@ def session_wire(session: StoredSession) -> dict[str, Any]:
     }
 
 
+def rlhf_wire(session: StoredSession) -> dict[str, Any]:
+    """A session with the keys in which it is exported and archived (spec S08, S24)."""
+    return {
+        "session_id": session.session_id,
+        "created_at": iso(session.created_ms),
+        "language": session.language,
+        "interactions": [interaction_wire(done) for done in session.interactions],
+        "feedback_summary": dict.fromkeys(COUNTED, 0) | session.feedback,
+        "chat_history": [message_wire(message) for message in session.messages],
+        "graph_state": copied(session.graph_state),
+        **copied(session.unknown),
+    }
+
+
 def listed_wire(row: IndexRow) -> dict[str, Any]:
     """A session as a listing shows it: id, title, timestamp of the last change, language (S20)."""
     return {

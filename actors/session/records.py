@@ -73,8 +73,15 @@ class TitleSet(msgspec.Struct, frozen=True, kw_only=True, tag="title.set"):
     title: str | None
 
 
+class ExportSet(msgspec.Struct, frozen=True, kw_only=True, tag="export.set"):
+    """Whether the session may be exported and archived was decided anew."""
+
+    user: UserId
+    allowed: bool
+
+
 RecordEvent: TypeAlias = (
-    InteractionRecorded | GraphStateSet | LanguageSet | MetadataUpdated | TitleSet
+    InteractionRecorded | GraphStateSet | LanguageSet | MetadataUpdated | TitleSet | ExportSet
 )
 
 
@@ -92,8 +99,9 @@ class Records(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the state keeps of it. A session that uses none of it has none.
 
     Interactions are counted; they themselves are events in the journal. `opening` is the title
-    that a summary has taken the first message of. Of an imported session the counters begin with
-    what was stored beyond its interactions, and come out at what was stored.
+    that a summary has taken the first message of. `export`: see `may_export`. Of an imported
+    session the counters begin with what was stored beyond its interactions, and come out at what
+    was stored.
     """
 
     language: str = LANGUAGE
@@ -105,6 +113,7 @@ class Records(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     correct: int = 0
     incorrect: int = 0
     partial: int = 0
+    export: bool = True
     foreign: Foreign | None = None
 
     @property
@@ -125,7 +134,8 @@ class SessionRecords(msgspec.Struct, frozen=True, kw_only=True):
     """What a session is called, what it is about, and how it was judged. All of it is a copy.
 
     `title` is never empty for want of one: see `title_of`. `interactions` are counted, `feedback`
-    is how often each of `correct`, `incorrect` and `partial` was said. Times are UTC milliseconds.
+    is how often each of `correct`, `incorrect` and `partial` was said. `export` tells whether the
+    session may be exported and archived. Times are UTC milliseconds.
     """
 
     title: str
@@ -135,6 +145,7 @@ class SessionRecords(msgspec.Struct, frozen=True, kw_only=True):
     interactions: int
     feedback: dict[str, int]
     updated_ms: int
+    export: bool = True
 
 
 def noted(records: Records | None, event: RecordEvent) -> Records:
@@ -154,6 +165,8 @@ def noted(records: Records | None, event: RecordEvent) -> Records:
             return replace(known, metadata=merged(known.metadata, copied(patch)))
         case TitleSet(title=title):
             return replace(known, title=title)
+        case ExportSet(allowed=allowed):
+            return replace(known, export=allowed)
 
 
 def with_opening(records: Records | None, gone: Iterable[Line]) -> Records | None:
@@ -198,7 +211,13 @@ def records_of(state: State) -> SessionRecords:
         interactions=records.interactions,
         feedback=records.feedback,
         updated_ms=state.updated_ms,
+        export=records.export,
     )
+
+
+def may_export(state: State) -> bool:
+    """Whether the session may be exported and archived: unless somebody has opted out (SX27)."""
+    return state.records is None or state.records.export
 
 
 def _first_said(lines: Iterable[Line]) -> str | None:
