@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -85,14 +86,20 @@ class Runtime(runtime.Runtime):
         """
         if self._phase != "running":
             raise RuntimeClosed(self._phase)
-        return await import_session(
+        run = partial(
+            import_session,
             self.journal,
-            read_session(document),
+            stored := read_session(document),
             owner=owner,
             owner_name=owner_name,
             clock=self._clock,
             new_id=self._new_id,
         )
+        on_stage = self._directory.get(stored.session_id) is not None
+        if on_stage and (await run(dry_run=True)).outcome == "completed":
+            # What is on stage would not hear of what is written beside it.
+            await self.passivate(stored.session_id)
+        return await run()
 
     @classmethod
     def start_in_thread(cls, *args: Any, **kwargs: Any) -> ThreadedRuntime:

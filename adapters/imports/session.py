@@ -17,7 +17,7 @@ from ...actors.errors import (
 from ...actors.ports import Claim, Clock, Journal, NewSession, SessionId, UserId
 from ...actors.session.entry import encode_entry
 from ...actors.session.fold import fold, restore
-from ...actors.session.importing import Plan, plan_of
+from ...actors.session.importing import Plan, plan_of, same
 from ...actors.session.record_wire import StoredSession
 from ...actors.session.state import Genesis, State, decode_genesis, encode_genesis
 from ...actors.session.values import name
@@ -115,14 +115,14 @@ async def _written(journal: Journal, plan: Plan, there: Genesis) -> int:
     Raises SessionExists if it is another one, or has gone on before all of them were written.
     """
     session, planned = plan.genesis.id, plan.entries
-    if encode_genesis(there) != encode_genesis(plan.genesis):
+    if not same(there, plan.genesis):
         raise SessionExists(session)
     recording = await read_recording(journal, session)
     kept = [*recording.interactions, *recording.entries]
     # That it was started is no interaction, and so is not kept for ever.
     lasting = len(planned) if recording.first <= len(planned) else len(planned) - 1
     count = min(recording.state.revision, lasting)
-    if [*map(encode_entry, kept[:count])] != [*map(encode_entry, planned[:count])]:
+    if not same(kept[:count], [*planned[:count]]):
         raise SessionExists(session)
     return min(recording.state.revision, len(planned))
 

@@ -7,14 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from greenroom.actors.ports import Journal
-from greenroom.actors.session.events import InteractionRecorded
-from greenroom.actors.session.record_wire import (
-    StoredSession,
-    session_wire,
-    stored_interaction,
-    stored_session,
-)
-from greenroom.supervisor.recording import read_recording
+from greenroom.actors.session.record_wire import session_wire
+from greenroom.supervisor.recording import read_recording, stored
 
 
 def full(session: str = "3f2504e04f89", **fields: Any) -> dict[str, Any]:
@@ -69,11 +63,4 @@ def write(path: Path, wire: Any, *, encoding: str = "utf-8") -> Path:
 
 async def exported(journal: Journal, session: str) -> dict[str, Any]:
     """The session as the journal has it, in the layout in which it was stored."""
-    recording = await read_recording(journal, session)
-    interactions = [
-        stored_interaction(entry.event, entry.at_ms)
-        for entry in (*recording.interactions, *recording.entries)
-        if isinstance(entry.event, InteractionRecorded)
-    ]
-    stored: StoredSession = stored_session(recording.state, interactions)
-    return session_wire(stored)
+    return session_wire(stored(await read_recording(journal, session)))
