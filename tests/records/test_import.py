@@ -18,10 +18,11 @@ from theatre import GatedJournal, echo, play, settle, texts
 
 import greenroom
 from greenroom.actors.errors import Conflict, Fenced, NotWritten
-from greenroom.actors.ports import Commit, IndexRow, Journal
+from greenroom.actors.ports import Claim, Commit, IndexRow, Journal, NewSession
 from greenroom.actors.session.base import Base, encode_base
-from greenroom.actors.session.entry import decode_entry, encode_entry
-from greenroom.actors.session.events import InteractionRecorded
+from greenroom.actors.session.entry import decode_entry, encode_entry, encoded
+from greenroom.actors.session.events import InteractionRecorded, SessionStarted
+from greenroom.actors.session.fold import fold, restore
 from greenroom.actors.session.importing import plan_of, same
 from greenroom.actors.session.record_reading import read_session
 from greenroom.actors.session.record_wire import StoredSession, session_wire
@@ -357,6 +358,38 @@ def test_p10_an_import_that_somebody_else_has_taken_over_stops_and_goes_on_later
                 await task
 
             assert await have(journal, stored()) == "completed"
+
+    play(scene)
+
+
+class Overtaken(GatedJournal):
+    """Somebody starts the session just before it is claimed for the rest of its import."""
+
+    async def claim(self, session: str, *, create: NewSession | None = None) -> Claim:
+        if create is None:
+            first = await super().claim(session)
+            state = restore(first, session)
+            (body,) = encoded([SessionStarted(by="ann")], 5)
+            fold(state, [body])
+            row, epoch, after = state.index_row(), first.epoch, first.revision
+            await self.append(session, [body], epoch=epoch, after=after, row=row)
+        return await super().claim(session, create=create)
+
+
+def test_p10_an_import_that_was_overtaken_writes_nothing() -> None:
+    async def scene() -> None:
+        journal = Overtaken()
+        async with opened(journal):
+            journal.fail(NotWritten("full"))
+            with pytest.raises(NotWritten):
+                await have(journal, stored())
+
+            with pytest.raises(Conflict):
+                await have(journal, stored())
+
+            assert len((await journal.read(ID, after=0, limit=10)).events) == 1
+            with pytest.raises(greenroom.SessionExists):
+                await have(journal, stored())
 
     play(scene)
 
