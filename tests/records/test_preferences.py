@@ -15,13 +15,14 @@ from theatre import LotteryDispatcher, ManualClock, Script, play, settle, texts
 
 import greenroom
 from greenroom import Message, RequestApproval, ToolCall, ToolResult
+from greenroom.actors.ports import Beginning
 from greenroom.actors.session import events as happened
 from greenroom.actors.session.audit import audit
+from greenroom.actors.session.base import Base, encode_base
 from greenroom.actors.session.settings import POLICIES
-from greenroom.actors.session.view import delivered
 from greenroom.adapters.export.chat_wire import chat_wire
 from greenroom.adapters.export.preferences import Preference, preference_wire, preferences_of
-from greenroom.supervisor.recording import read_recording
+from greenroom.supervisor.recording import Recording, read_recording
 
 
 class Actor(Script):
@@ -226,7 +227,8 @@ def test_an_interrupted_call_is_rejected_with_its_stub() -> None:
     play(play_it)
 
 
-def test_the_cut_answer_to_who_steered_is_judged_in_their_context() -> None:
+@pytest.mark.parametrize("answers", [True, False])
+def test_the_cut_answer_to_who_steered_is_judged_in_their_context(*, answers: bool) -> None:
     async def play_it() -> None:
         gate = asyncio.Event()
 
@@ -234,7 +236,8 @@ def test_the_cut_answer_to_who_steered_is_judged_in_their_context() -> None:
             yield "one "
             await gate.wait()
             (more,) = await turn.steering()
-            yield f"and {more.text}"
+            if answers:
+                yield f"and {more.text}"
             await asyncio.Event().wait()
 
         runtime = greenroom.Runtime(steered)
@@ -247,10 +250,10 @@ def test_the_cut_answer_to_who_steered_is_judged_in_their_context() -> None:
             await settle()
             await session.interrupt("ann")
 
-            (found,) = preferences_of(await read_recording(runtime.journal, "s"))
+            found = list(preferences_of(await read_recording(runtime.journal, "s")))
             await session.end("ann")
-            assert said(found.context) == ["count", "one ", "two"]
-            assert said(found.rejected) == ["and two"]
+            assert [said(each.context) for each in found] == [["count", "one ", "two"]] * answers
+            assert [said(each.rejected) for each in found] == [["and two"]] * answers
 
     play(play_it)
 
@@ -671,6 +674,32 @@ def test_a_fork_goes_on_from_what_it_has() -> None:
             assert found.context == at.seen[2]
             assert (said(found.chosen), said(found.rejected)) == (["2!"], ["2"])
             assert await at.preferences() == []
+
+    play(play_it)
+
+
+def test_of_events_that_are_no_longer_kept_what_they_have_left_is_the_context() -> None:
+    async def play_it() -> None:
+        async with scene() as at:
+            await at.said("one", "1")
+            await at.session.add_feedback("ann", "n", "correct")
+            await at.said_first("two", "2")
+            journal: Any = at.runtime.journal
+            base = await read_recording(journal, "s")
+            at.script.cue("s", 2, None)
+            await settle()
+            await at.session.add_feedback("ann", "turn:1", "incorrect")
+            await at.session.undo("ann")
+            whole = await read_recording(journal, "s")
+            kept = whole.entries[base.state.revision :]
+            encoded = encode_base(Base(base.state, [base.entries[-1]]))
+            beginning = Beginning(genesis=b"", base=(base.state.revision, encoded))
+            first = base.state.revision + 1
+
+            found = list(preferences_of(Recording(whole.state, first, kept, [], beginning)))
+
+            assert found == list(preferences_of(whole))[1:]
+            assert [each.context for each in found] == [at.seen[1], at.seen[2]]
 
     play(play_it)
 
