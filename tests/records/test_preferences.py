@@ -716,7 +716,7 @@ def test_the_wire_has_lines_as_chats_and_is_a_copy() -> None:
 
             (found,) = preferences_of(recording)
             wire = preference_wire(found)
-            function = {"name": "look", "arguments": '{"deep":{"n":1}}'}
+            assert found.chosen is not None
             assert wire == {
                 "session_id": "s",
                 "revision": found.revision,
@@ -724,21 +724,14 @@ def test_the_wire_has_lines_as_chats_and_is_a_copy() -> None:
                 "user_id": "ann",
                 "reason": "feedback",
                 "context": [{"role": "user", "content": "one"}],
-                "chosen": [
-                    {"role": "assistant", "content": "hm"},
-                    {
-                        "role": "assistant",
-                        "content": None,
-                        "tool_calls": [{"id": "a", "type": "function", "function": function}],
-                    },
-                    {"role": "tool", "content": '{"x":null}', "tool_call_id": "a"},
-                    {"role": "assistant", "content": "1"},
-                ],
+                "chosen": chat_wire(found.chosen),
                 "rejected": None,
                 "detail": found.detail,
             }
+            assert [line["role"] for line in wire["chosen"]] == [
+                *("assistant", "assistant", "tool", "assistant")
+            ]
             wire["detail"]["metadata"]["context"]["why"].append("changed")
-            assert found.chosen is not None
             found.chosen[1].arguments["deep"]["n"] = 2  # type: ignore[union-attr]
             found.detail["metadata"]["context"]["why"].append("changed")
             (again,) = preferences_of(recording)
