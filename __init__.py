@@ -97,6 +97,7 @@ from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
 from .supervisor.handles.submissions import Submission
 from .supervisor.messages import DrainReport
+from .supervisor.occupancy import CapacityReport, Occupancy
 from .supervisor.replay import Replay
 from .supervisor.session import Session
 from .supervisor.subscription import Subscription
@@ -113,6 +114,7 @@ __all__ = [
     "CallApproval",
     "CancelReceipt",
     "CapacityError",
+    "CapacityReport",
     "Compact",
     "Config",
     "ConfigError",
@@ -155,6 +157,7 @@ __all__ = [
     "NotPending",
     "NotWritten",
     "NothingToCompact",
+    "Occupancy",
     "Opening",
     "Origin",
     "OutcomeUnknown",
