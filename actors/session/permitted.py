@@ -99,7 +99,9 @@ class Permitted(Part):
         It is not lost for that: it waits, as it is.
         """
         running = self.state.running
-        if running is None or not self.runs or running.attempt >= attempts or self._may_start:
+        if running is None or not self.runs or running.attempt >= attempts:
+            return False
+        if self._holds_turns or self._may_start:
             return False
         self._left_running = True
         self._follow_permit()

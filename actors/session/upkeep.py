@@ -57,7 +57,8 @@ class Upkeep(Permitted):
         """Go on with what waits; what runs is an older activation's the first time only."""
         wings, state = self._wings, self.state
         assert wings is not None
-        if not wings.settled or state.running is None or state.approval is not None:
+        older = not wings.settled or self._left_running
+        if older or state.running is None or state.approval is not None:
             wings.settled = True
             self.recover(attempts)
 
