@@ -1,4 +1,4 @@
-"""P14 for running turns: no more than may run at once, none of the places is lost, nobody starves."""
+"""P14 for running turns: no more than may run at once, no place is lost, and nobody starves."""
 
 from __future__ import annotations
 

@@ -143,8 +143,14 @@ def tenants(*owned: tuple[str, str], per_tenant: int | None = 2, **limits: Any) 
 
 @pytest.mark.parametrize(
     ("user", "tenant"),
-    [("acme/ann", "acme"), ("acme/ann/laptop", "acme"), ("acme/", "acme"), ("ann", None), ("/ann", None)],
-)  # fmt: skip
+    [
+        ("acme/ann", "acme"),
+        ("acme/ann/laptop", "acme"),
+        ("acme/", "acme"),
+        ("ann", None),
+        ("/ann", None),
+    ],
+)
 def test_a_tenant_is_all_before_the_first_slash(user: str, tenant: str | None) -> None:
     assert tenants().tenant_of(user) == tenant
     assert tenants(per_tenant=None).tenant_of(user) is None
