@@ -263,6 +263,31 @@ def test_an_activation_that_has_left_keeps_its_place_until_its_pipeline_has_stop
     play(scene)
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_an_activation_that_waits_for_its_end_hook_holds_no_place(waits: bool) -> None:
+    async def scene() -> None:
+        curtain = asyncio.Event()
+
+        async def hook(*_: Any) -> None:
+            await curtain.wait()
+
+        async with troupe(on_end=hook) as one:
+            await one.begin("ann", "bob", "eve")
+            leaving = one.runtime.passivate("bob" if waits else "ann", force=True)
+            await settle()
+            assert not leaving.done
+
+            if waits:
+                await one.end("ann")
+                assert one.started == ["ann", "eve"]
+            else:
+                assert one.started == ["ann", "bob"]
+            curtain.set()
+            assert await leaving
+
+    play(scene)
+
+
 def test_p12_a_session_whose_turn_waits_for_a_place_is_not_idle() -> None:
     async def scene() -> None:
         async with troupe() as one:

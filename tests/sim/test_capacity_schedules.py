@@ -97,40 +97,50 @@ class Crowd:
         assert (full.turns.in_use, full.turns.waiting) == (0, 0)
 
     async def act(self) -> None:
+        """One thing that somebody does, or that goes wrong."""
         rng, name = self.rng, self.rng.choice(NAMES)
-        session, user = self.runtime.session(name), OWNERS[name]
         match rng.randrange(20):
-            case 0 | 1 | 2:
-                self.replies.append(self.runtime.create(user=user, id=name))
-            case 3:
-                self.callers.append(asyncio.ensure_future(self._wish(name, user)))
+            case 0 | 1 | 2 | 3:
+                self._come(name, OWNERS[name])
             case 4 if self.callers:
                 rng.choice(self.callers).cancel()
-            case 5 | 6 | 7 | 8:
-                policy = rng.choice(("enqueue", "interrupt", "latest"))
-                self.replies.append(session.send(user, f"{rng.randrange(99)}", policy=policy))
-            case 9:
-                self.replies.append(session.info())
-            case 10:
-                self.replies.append(session.interrupt(user, rng.choice((None, 1, 2, 3))))
-            case 11:
-                self.replies.append(session.decide(user, {"c": True}))
-            case 12:
-                self.replies.append(self.runtime.passivate(name, force=rng.random() < 0.5))
-            case 13:
-                over = rng.choice((session.end, session.delete, session.pause, session.resume))
-                self.replies.append(over(user))
-            case 14 if rng.random() < 0.5:
-                self.replies.append(session.post(user, "boom"))
-            case 15:
+            case 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13:
+                self.replies.append(self._talk(name, OWNERS[name]))
+            case 14:
                 self._trouble_the_journal()
-            case 16 if rng.random() < 0.2:
+            case 15 if rng.random() < 0.2:
                 await self.close()
                 await self.open()
-            case 17 | 18:
+            case 16 | 17:
                 await settle(rng.randrange(12))
             case _:
                 await self.clock.advance(rng.choice((0.01, 0.3, 1.0, 3.0, 6.0)))
+
+    def _come(self, name: str, user: str) -> None:
+        if self.rng.random() < 0.7:
+            self.replies.append(self.runtime.create(user=user, id=name))
+        else:
+            self.callers.append(asyncio.ensure_future(self._wish(name, user)))
+
+    def _talk(self, name: str, user: str) -> Any:
+        rng, session = self.rng, self.runtime.session(name)
+        match rng.randrange(9):
+            case 0:
+                return session.info()
+            case 1:
+                return session.interrupt(user, rng.choice((None, 1, 2, 3)))
+            case 2:
+                return session.decide(user, {"c": True})
+            case 3:
+                return self.runtime.passivate(name, force=rng.random() < 0.5)
+            case 4:
+                over = rng.choice((session.end, session.delete, session.pause, session.resume))
+                return over(user)
+            case 5 if rng.random() < 0.5:
+                return session.post(user, "boom")
+            case _:
+                policy = rng.choice(("enqueue", "interrupt", "latest"))
+                return session.send(user, f"{rng.randrange(99)}", policy=policy)
 
     def check(self) -> None:
         """No limit is exceeded, and who works has a place."""
