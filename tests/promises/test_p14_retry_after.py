@@ -175,17 +175,19 @@ def test_a_pipeline_that_is_stopping_has_its_grace() -> None:
                     await curtain.wait()
             yield ""
 
-        async with house(clock, deaf, max_sessions=1, pipeline_grace_s=3.0) as runtime:
-            session = await runtime.create(user="ann", id="a")
-            await session.send("ann", "think")
-            await settle()
-            await session.interrupt("ann")
+        try:
+            async with house(clock, deaf, max_sessions=1, pipeline_grace_s=3.0) as runtime:
+                session = await runtime.create(user="ann", id="a")
+                await session.send("ann", "think")
+                await settle()
+                await session.interrupt("ann")
 
-            wait_s = await retry_s(runtime, "bob")
+                wait_s = await retry_s(runtime, "bob")
 
-            assert wait_s is not None
-            await clock.advance(wait_s)
+                assert wait_s is not None
+                await clock.advance(wait_s)
+                assert await runtime.create(user="bob")
+        finally:
             curtain.set()
-            assert await runtime.create(user="bob")
 
     play(scene)

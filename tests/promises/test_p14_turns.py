@@ -14,6 +14,20 @@ from theatre import GatedJournal, ManualClock, Script, play, settle, texts
 import greenroom
 
 
+class Deaf:
+    """A pipeline that does not stop until the curtain falls."""
+
+    def __init__(self) -> None:
+        self.curtain, self.turns = asyncio.Event(), list[str]()
+
+    async def __call__(self, turn: greenroom.Turn) -> AsyncIterator[Any]:
+        self.turns.append(turn.session_id)
+        while not self.curtain.is_set():
+            with suppress(asyncio.CancelledError):
+                await self.curtain.wait()
+        yield ""
+
+
 class Troupe:
     """A runtime whose turns a script steps; sessions `ann1`, `bob2` belong to ann, to bob."""
 
@@ -68,7 +82,11 @@ class Troupe:
 async def troupe(pipeline: Any = None, **options: Any) -> AsyncIterator[Troupe]:
     made = Troupe(pipeline, **options)
     await made.open()
-    yield made
+    try:
+        yield made
+    finally:
+        if isinstance(pipeline, Deaf):  # or the loop would wait for it for ever
+            pipeline.curtain.set()
     await made.close()
 
 
@@ -215,20 +233,6 @@ def test_a_suspended_turn_has_no_place_and_waits_for_one_to_go_on() -> None:
     play(scene)
 
 
-class Deaf:
-    """A pipeline that does not stop until the curtain falls."""
-
-    def __init__(self) -> None:
-        self.curtain, self.turns = asyncio.Event(), list[str]()
-
-    async def __call__(self, turn: greenroom.Turn) -> AsyncIterator[Any]:
-        self.turns.append(turn.session_id)
-        while not self.curtain.is_set():
-            with suppress(asyncio.CancelledError):
-                await self.curtain.wait()
-        yield ""
-
-
 def test_a_pipeline_that_does_not_stop_keeps_its_place_until_it_is_given_up_on() -> None:
     async def scene() -> None:
         deaf = Deaf()
@@ -241,7 +245,6 @@ def test_a_pipeline_that_does_not_stop_keeps_its_place_until_it_is_given_up_on()
             await one.clock.advance(0.2)
 
             assert (deaf.turns, one.turns) == (["ann", "bob"], (1, 0))
-            deaf.curtain.set()
 
     play(scene)
 
@@ -258,7 +261,6 @@ def test_an_activation_that_has_left_keeps_its_place_until_its_pipeline_has_stop
             await one.clock.advance(3.1)
 
             assert (deaf.turns, one.turns) == (["ann", "bob"], (1, 0))
-            deaf.curtain.set()
 
     play(scene)
 
