@@ -12,6 +12,7 @@ from rooms.hall import refused
 from theatre import GatedJournal, ManualClock, Script, play, settle, texts
 
 import greenroom
+from greenroom.actors.session.permits import Permit, PermitGranted
 
 
 class Deaf:
@@ -371,6 +372,24 @@ def test_what_a_crash_interrupts_is_not_lost_for_want_of_a_place() -> None:
     play(scene)
 
 
+def test_a_place_that_was_granted_to_an_older_activation_is_not_heard_of() -> None:
+    async def scene() -> None:
+        async with troupe(turn_attempts=2) as one:
+            await one.begin("ann")
+            box = one.runtime._directory.get("ann")
+            permits = one.runtime._stage.permits
+            assert box is not None
+            assert permits is not None
+
+            box.signal(PermitGranted(Permit(permits, "ann", box)))
+            await settle()
+
+            assert (one.started, one.turns) == (["ann"], (1, 0))
+            assert (await one.info("ann")).running_turn == 1
+
+    play(scene)
+
+
 def test_a_turn_that_waits_to_run_again_may_be_interrupted() -> None:
     async def scene() -> None:
         async with troupe(turn_attempts=2) as one:
@@ -386,6 +405,33 @@ def test_a_turn_that_waits_to_run_again_may_be_interrupted() -> None:
             assert (await one.runtime.session("ann").result(1)).status == "cancelled"
             await one.end("bob")
             assert one.turns == (0, 0)
+
+    play(scene)
+
+
+def test_a_turn_that_waits_to_run_again_is_lost_when_its_resources_fail() -> None:
+    async def scene() -> None:
+        keepers: list[asyncio.Task[Any]] = []
+
+        async def resources(_: Any) -> str:
+            task = asyncio.current_task()
+            assert task is not None
+            keepers.append(task)
+            return "a desk"
+
+        async with troupe(turn_attempts=2, resources=resources) as one:
+            await one.begin("ann", "bob")
+            one.journal.fail(greenroom.NotWritten("full"))
+            await refused(one.runtime.session("ann").post("ann", "lost"), greenroom.NotWritten)
+            await one.clock.advance(1.0)
+            assert one.turns == (1, 1)
+
+            keepers[-1].cancel()
+            await settle()
+
+            assert (await one.runtime.session("ann").result(1)).status == "lost"
+            assert one.turns == (1, 0)
+            assert await one.runtime.passivate("ann")
 
     play(scene)
 
