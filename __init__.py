@@ -98,6 +98,7 @@ from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
 from .supervisor.handles.submissions import Submission
 from .supervisor.messages import DrainReport
+from .supervisor.occupancy import CapacityReport, Occupancy
 from .supervisor.replay import Replay
 from .supervisor.session import Session
 from .supervisor.subscription import Subscription
@@ -114,6 +115,7 @@ __all__ = [
     "CallApproval",
     "CancelReceipt",
     "CapacityError",
+    "CapacityReport",
     "Compact",
     "Config",
     "ConfigError",
@@ -157,6 +159,7 @@ __all__ = [
     "NotPending",
     "NotWritten",
     "NothingToCompact",
+    "Occupancy",
     "Opening",
     "Origin",
     "OutcomeUnknown",

@@ -11,7 +11,7 @@ from .restarts import RestartWindow
 class Place:
     """What the supervisor knows of a session that holds a slot."""
 
-    __slots__ = ("actor", "box", "deferred", "mail", "new", "window")
+    __slots__ = ("actor", "box", "deferred", "mail", "new", "opens_s", "window")
 
     def __init__(self, box: Mailbox, new: NewSession | None, mail: Mail | None) -> None:
         self.box = box
@@ -19,4 +19,5 @@ class Place:
         self.mail = mail  # whoever asked to create it
         self.actor: SessionActor | None = None
         self.window: RestartWindow | None = None
+        self.opens_s = 0.0  # after a crash: when it is started again, in monotonic seconds
         self.deferred: list[Mail] = []  # about the same id, until it is found or gone
