@@ -102,6 +102,7 @@ from .adapters.export.exporter import Exported, ExportFailure, ExportProgress, e
 from .supervisor.config import Config
 from .supervisor.handles.submissions import Submission
 from .supervisor.messages import DrainReport
+from .supervisor.occupancy import CapacityReport, Occupancy
 from .supervisor.replay import Replay
 from .supervisor.session import Session
 from .supervisor.subscription import Subscription
@@ -119,6 +120,7 @@ __all__ = [
     "CallApproval",
     "CancelReceipt",
     "CapacityError",
+    "CapacityReport",
     "Compact",
     "Config",
     "ConfigError",
@@ -167,6 +169,7 @@ __all__ = [
     "NotPending",
     "NotWritten",
     "NothingToCompact",
+    "Occupancy",
     "Opening",
     "Origin",
     "OutcomeUnknown",

@@ -11,7 +11,7 @@ from .restarts import RestartWindow
 class Place:
     """What the supervisor knows of a session that holds a slot."""
 
-    __slots__ = ("actor", "box", "deferred", "lived", "mail", "new", "window")
+    __slots__ = ("actor", "box", "deferred", "lived", "mail", "new", "opens_s", "window")
 
     def __init__(self, box: Mailbox, new: NewSession | None, mail: Mail | None) -> None:
         self.box = box
@@ -20,4 +20,5 @@ class Place:
         self.actor: SessionActor | None = None
         self.lived = False  # whether there was an actor in this place already
         self.window: RestartWindow | None = None
+        self.opens_s = 0.0  # after a crash: when it is started again, in monotonic seconds
         self.deferred: list[Mail] = []  # about the same id, until it is found or gone

@@ -82,6 +82,9 @@ class Ensemble:
             hook_timeout_s=2.0,
             approval_expires_s=10.0,
             ended_retention_s=self.rng.choice((20.0, 1e6)),
+            max_running_turns=(None, 1, 2)[self.seed % 3],
+            max_running_turns_per_user=(None, None, 1)[self.seed % 5 % 3],
+            admission_wait_s=(0.0, 0.0, 3.0)[self.seed % 7 % 3],
             **backstage,
         )
         await self.runtime.start()

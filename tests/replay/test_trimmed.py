@@ -144,6 +144,31 @@ def test_l08_what_is_trimmed_while_a_gap_is_healed_is_another_gap(
     play(scene)
 
 
+def test_sx22_a_session_of_a_forgotten_id_begins_like_any_other(store: Store) -> None:
+    """Its epoch is not 1, and still nothing was published before it: there is no gap."""
+
+    async def scene() -> None:
+        async with greenroom.Runtime(journal=store()) as runtime:
+            session = await counted(runtime, 3)
+            old = (await first_of(session, START, 3))[-1].cursor
+            await session.delete("ann")
+            journal = runtime.journal
+            assert await journal.erase(2**62, limit=100) == 5  # with the genesis, and the end
+            assert await journal.forget(2**62, limit=100) == 1
+
+            session = await counted(runtime, 2)
+
+            items = await first_of(session, START, 2)
+            assert shown(items) == ["1", "2"]
+            assert place(items[0].cursor).epoch > place(old).epoch
+            gap, *rest = await first_of(session, old, 3)
+            assert (gap.reason, gap.healed, shown(rest)) == ("unavailable", True, ["1", "2"])
+            assert await runtime.passivate("s")
+            assert shown(await first_of(session, items[0].cursor, 2))[-1] == "2"
+
+    play(scene)
+
+
 # --- room history --------------------------------------------------------------------------------
 
 

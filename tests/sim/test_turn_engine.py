@@ -88,6 +88,7 @@ async def perform(seed: int, acts: int = ACTS) -> Ensemble:
         for _ in range(acts):
             await ensemble.act()
             ensemble.witness.check()
+            check_limits(ensemble.runtime)
         await ensemble.come_to_rest()
         ensemble.witness.check()
         check_rest(ensemble)
@@ -110,8 +111,28 @@ def check_rest(ensemble: Ensemble) -> None:
     """Nobody has called for long: all have left the stage, and taken their timers along."""
     for runtime in (ensemble.runtime, *ensemble.others):
         assert runtime.resident == 0
+        check_permits(runtime)
     left = ensemble.witness.timers() - {"_sweep", "_begin", "_arm", "_ring"}
     assert not left, f"timers of sessions that are gone: {left}"
+
+
+def check_limits(runtime: greenroom.Runtime) -> None:
+    """No more is in use than may be, in any scope (P14)."""
+    full = runtime.capacity()
+    uses = (
+        full.sessions,
+        full.turns,
+        *full.sessions_by_user.values(),
+        *full.turns_by_user.values(),
+    )
+    assert all(use.limit is None or use.in_use <= use.limit for use in uses), full
+
+
+def check_permits(runtime: greenroom.Runtime) -> None:
+    """Nobody has, or waits for, a slot or a place for a turn (P14)."""
+    full = runtime.capacity()
+    assert (full.sessions.in_use, full.sessions.waiting) == (0, 0), full
+    assert (full.turns.in_use, full.turns.waiting) == (0, 0), full
 
 
 def check_left(ensemble: Ensemble, tasks: set[asyncio.Task[Any]]) -> None:
