@@ -11,7 +11,7 @@ from typing import Final
 from ..actors.errors import ConfigError
 from ..supervisor.config import Config
 from ..supervisor.messages import DrainReport
-from .embedded import IN_DIRECTORY, MAX_SESSIONS, ThreadedRuntime
+from .embedded import IN_DIRECTORY, ThreadedRuntime
 
 DIRECTORY: Final = "GREENROOM_SESSIONS_DIR"
 """The variable that names the directory."""
@@ -64,10 +64,8 @@ def _directory(environ: Mapping[str, str]) -> str:
 
 def _config(environ: Mapping[str, str]) -> Config:
     """The settings of the environment, and else those of a runtime in a directory."""
-    most = environ.get("GREENROOM_MAX_SESSIONS", str(MAX_SESSIONS))
-    defaults = {"max_sessions": most, "max_sessions_per_user": most, **IN_DIRECTORY}
-    named = {f"GREENROOM_{field.upper()}": str(value) for field, value in defaults.items()}
-    return Config.from_env({**named, **environ})
+    defaults = {f"GREENROOM_{field.upper()}": str(value) for field, value in IN_DIRECTORY.items()}
+    return Config.from_env({**defaults, **environ})
 
 
 @cache

@@ -25,15 +25,15 @@ from .export.redaction import Redact
 from .imports.session import Imported, import_session
 from .system import SystemClock, new_id
 
-MAX_SESSIONS: Final = 1000
-"""Sessions in memory of a runtime in a directory (spec S10)."""
-
 IN_DIRECTORY: Final[Mapping[str, Any]] = {
+    "max_sessions": 1000,
+    "max_sessions_per_user": 2**31,
     "session_max_age_s": 24 * 3600.0,
     "deleted_retention_s": 0.0,
     "tombstone_retention_s": 0.0,
 }
-"""What is deleted there has been archived: its bytes and its id are of no more use."""
+"""The defaults of a runtime in a directory (spec S10). No user has a limit of its own; and what is
+deleted there has been archived: its bytes and its id are of no more use."""
 
 
 class Runtime(runtime.Runtime):
@@ -110,8 +110,7 @@ class Runtime(runtime.Runtime):
         archive.mkdir(parents=True, exist_ok=True)
         if settings.get("config") is None:
             settings.pop("config", None)
-            most = settings.setdefault("max_sessions", MAX_SESSIONS)
-            settings = {**IN_DIRECTORY, "max_sessions_per_user": most, **settings}
+            settings = {**IN_DIRECTORY, **settings}
         url = f"sqlite:///{quote(str(directory / 'sessions.db'))}"
         return cls(
             pipeline, journal=url, archive=DirectoryArchive(archive, redact=redact), **settings

@@ -18,6 +18,7 @@ from steward import Ledger, archived, cold, files, keep_house, timed
 from theatre import GatedJournal, ManualClock, Script, play, settle
 
 import greenroom
+from greenroom.actors.ports import Beginning
 from greenroom.actors.session.record_wire import rlhf_wire
 from greenroom.actors.session.state import State
 from greenroom.adapters import archive as archives
@@ -116,7 +117,7 @@ def test_sx1_every_file_has_a_name_that_file_systems_take(name: str) -> None:
     state = State.at_creation(msgspec.structs.replace(genesis(), id=name))
     state.revision = 2**63 - 1
 
-    file = archives._file_name(Recording(state, 1, [], []))
+    file = archives._file_name(Recording(state, 1, [], [], Beginning(genesis=b"")))
 
     assert len(f".{file}.partial") < 255
     assert file.startswith("session_")
