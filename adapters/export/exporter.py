@@ -106,8 +106,12 @@ async def export_sessions(
     out: Output = WholeFile(Path(output)) if isinstance(output, str | Path) else Stream(output)
     try:
         writer = await _beside(lambda: writer_of(format, out, export.layout.shape))
-        await export.run(journal, selection, writer, out)
-        await _beside(writer.end)
+        try:
+            await export.run(journal, selection, writer, out)
+            await _beside(writer.end)
+        except BaseException:
+            writer.abandon()
+            raise
         await _beside(out.keep)
         return export.summary(out)
     finally:

@@ -27,7 +27,9 @@ PAGE: Final = 500
 MOST_OWN: Final = 100
 """Problems that SQLite tells of itself, at most."""
 
-_FIELDS: Final = tuple(name for name in IndexRow.__struct_fields__ if name != "members")
+_FIELDS: Final = tuple(
+    name for name in IndexRow.__struct_fields__ if name != "members"
+)
 
 
 def check_file(
