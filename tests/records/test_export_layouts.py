@@ -15,11 +15,14 @@ from theatre import ManualClock, Script, play, settle
 
 import greenroom
 from greenroom.actors.errors import SessionDamaged
+from greenroom.actors.session.base import Base, encode_base
+from greenroom.actors.session.records import Records
 from greenroom.actors.session.state import State
 from greenroom.actors.session.transcript import Message, ToolCall, ToolResult
 from greenroom.adapters.journals.memory import MemoryJournal
 from greenroom.adapters.load.dataset import Call, Dialogue, read_dialogues
 from greenroom.adapters.load.transcripts import value_of
+from greenroom.supervisor.recording import read_recording
 
 
 def test_s08_a_session_in_the_layout_of_the_source() -> None:
@@ -45,6 +48,27 @@ def test_s08_a_session_in_the_layout_of_the_source() -> None:
             '"chat_history":[{"role":"user","content":"naïve 日本","timestamp":"' + at + '",'
             '"language":"tr"}],"graph_state":{"nodes":[{"id":null}]}}\n'
         )
+
+    play(scene)
+
+
+def test_s08_interactions_are_there_also_if_their_events_are_no_longer_kept() -> None:
+    """What stands for events that were dropped has the interactions among them."""
+
+    async def scene() -> None:
+        journal = MemoryJournal()
+        async with greenroom.Runtime(journal=journal) as runtime:
+            session = await runtime.create(user="ann", id="s")
+            for node in ("n1", "n2"):
+                await session.add_feedback("ann", node, "correct")
+            kept = await read_recording(journal, "s")
+            base = encode_base(Base(kept.state, kept.entries))
+            await journal.trim("s", base, revision=kept.state.revision)
+            await session.add_feedback("ann", "n3", "partial")
+            (record,) = (await exported(journal)).records
+
+        assert [done["node_id"] for done in record["interactions"]] == ["n1", "n2", "n3"]
+        assert record["feedback_summary"] == {"correct": 2, "incorrect": 0, "partial": 1}
 
     play(scene)
 
@@ -198,8 +222,6 @@ def exact(value: Any) -> str:
 
 
 def _set(state: State, graph: Any) -> None:
-    from greenroom.actors.session.records import Records
-
     state.records = Records(graph_state=graph)
 
 
