@@ -94,7 +94,7 @@ class Answers:
             self.begin(state, state.running.turn)
 
     def begin(self, state: State, turn: int) -> None:
-        """The pipeline is being invoked, and sees what stands before the turn now."""
+        """The turn begins, or begins anew: its pipeline sees what stands before it now."""
         start = start_of(state.history, turn)
         self._before[turn] = self._pasts.upto(state.history, start)
 

@@ -43,22 +43,17 @@ def chat_wire(lines: Iterable[Line]) -> list[dict[str, Any]]:
     """
     chat: list[dict[str, Any]] = []
     group: list[ToolCall | ToolResult] = []
+    unanswered = 0
     for line in lines:
+        if isinstance(line, Message) or (isinstance(line, ToolCall) and not unanswered):
+            chat += _grouped(group)
+            group, unanswered = [], 0
         if isinstance(line, Message):
-            chat += _grouped(group)
-            group = []
             chat.append({"role": line.role, "content": line.text})
-            continue
-        if isinstance(line, ToolCall) and _is_closed(group):
-            chat += _grouped(group)
-            group = []
-        group.append(line)
-    chat += _grouped(group)
-    return chat
-
-
-def _is_closed(group: Sequence[ToolCall | ToolResult]) -> bool:
-    return 2 * sum(isinstance(line, ToolCall) for line in group) == len(group)
+        else:
+            unanswered += 1 if isinstance(line, ToolCall) else -1
+            group.append(line)
+    return [*chat, *_grouped(group)]
 
 
 def _grouped(group: Sequence[ToolCall | ToolResult]) -> Iterator[dict[str, Any]]:

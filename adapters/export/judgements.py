@@ -19,7 +19,7 @@ from .preference import Preference, Reason
 def decided(
     state: State, answers: Answers, entry: Entry, event: ApprovalDecided
 ) -> Iterator[Preference]:
-    """The calls that were approved, and those that were denied: two, as they are no alternatives."""
+    """The calls that were approved, and those that were denied: these are no alternatives."""
     piece = answers.suspended(state, event.turn)
     calls = [line for line in piece.said if isinstance(line, ToolCall)]
     approved = tuple(call for call in calls if event.decisions.get(call.id) is True)

@@ -23,8 +23,9 @@ class Preference(msgspec.Struct, frozen=True, kw_only=True):
 
     With both it is a pair, as for DPO; with one, an example that is good or bad, as for KTO. The
     event by which the person acted is `revision`, of `at_ms` (UTC milliseconds). `context` is the
-    transcript as the model saw it just before, what it answers included; after a compaction it
-    begins with the summary. It is a valid transcript.
+    transcript as the model saw it just before, what it answers included: what stood before the
+    turn as it began (after a compaction, a summary first), and then what is the turn's own. It is
+    a valid transcript.
 
     `detail` has always the judged `turn`, and its `status` if it is over; and:
 

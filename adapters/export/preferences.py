@@ -74,7 +74,7 @@ class _Reader:
     def read(self, state: State, entry: Entry) -> Iterator[Preference]:
         """What `entry` makes known."""
         match entry.event:
-            case TurnStarted(turn=turn, kind=kind) if kind != "compaction":
+            case TurnStarted(turn=turn, kind="answer" | "greeting", resumed=""):
                 self._answers.begin(state, turn)
             case TurnEnded():
                 yield from self._end(state, entry, entry.event)
