@@ -29,6 +29,7 @@ from .actors.errors import (
     NoCompactor,
     NoPipeline,
     NotAllowed,
+    NotExportable,
     NothingToCompact,
     NotHost,
     NotKept,
@@ -95,6 +96,7 @@ from .actors.session.transcript import (
     ToolResult,
 )
 from .adapters.embedded import Runtime, ThreadedRuntime
+from .adapters.export.exporter import Exported, ExportFailure, ExportProgress, export_sessions
 from .supervisor.config import Config
 from .supervisor.handles.submissions import Submission
 from .supervisor.messages import DrainReport
@@ -126,6 +128,9 @@ __all__ = [
     "EndReason",
     "Exchange",
     "ExecApproval",
+    "ExportFailure",
+    "ExportProgress",
+    "Exported",
     "Fenced",
     "Frame",
     "FrameReceipt",
@@ -153,6 +158,7 @@ __all__ = [
     "NoCompactor",
     "NoPipeline",
     "NotAllowed",
+    "NotExportable",
     "NotHost",
     "NotKept",
     "NotMember",
@@ -215,4 +221,5 @@ __all__ = [
     "WrongPhase",
     "WrongSession",
     "WrongState",
+    "export_sessions",
 ]

@@ -504,6 +504,17 @@ class ArchiveFailed(GreenroomError):
         super().__init__(f"session {session} cannot be archived: {why}")
 
 
+class NotExportable(GreenroomError):
+    """What a session holds cannot be exported, or the redaction hook failed on it: nothing of it
+    was written. `where` is the place in its record."""
+
+    code = "not_exportable"
+
+    def __init__(self, session: str, *, where: str, why: str) -> None:
+        self.session, self.where, self.why = session, where, why
+        super().__init__(f"session {session} cannot be exported: {where}: {why}")
+
+
 class JournalError(GreenroomError):
     """Root of what a journal reports."""
 
