@@ -13,6 +13,7 @@ from .actors.errors import (
     CapacityError,
     ConfigError,
     Conflict,
+    ExtraMissing,
     Fenced,
     GreenroomError,
     IdempotencyConflict,
@@ -48,6 +49,7 @@ from .actors.errors import (
     SessionFull,
     SessionNotFound,
     SessionParked,
+    TooManyWakes,
     TooManyWatches,
     TurnBusy,
     TurnNotFound,
@@ -93,6 +95,7 @@ from .actors.session.transcript import (
     ToolCall,
     ToolResult,
 )
+from .actors.session.wakes import Firing, Repeat, Wake, WakeReceipt
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .supervisor.config import Config
 from .supervisor.handles.submissions import Submission
@@ -123,7 +126,9 @@ __all__ = [
     "EndReason",
     "Exchange",
     "ExecApproval",
+    "ExtraMissing",
     "Fenced",
+    "Firing",
     "Frame",
     "FrameReceipt",
     "FrameWatch",
@@ -167,6 +172,7 @@ __all__ = [
     "Receipt",
     "Refused",
     "Rejected",
+    "Repeat",
     "Replay",
     "Reply",
     "ReplyTimeout",
@@ -192,6 +198,7 @@ __all__ = [
     "Subscription",
     "TextDelta",
     "ThreadedRuntime",
+    "TooManyWakes",
     "TooManyWatches",
     "ToolCall",
     "ToolResult",
@@ -206,6 +213,8 @@ __all__ = [
     "UserInput",
     "VersionConflict",
     "VisualSettings",
+    "Wake",
+    "WakeReceipt",
     "WouldDeadlock",
     "WrongPhase",
     "WrongSession",

@@ -10,12 +10,13 @@ from typing import Any, Self
 
 from ..actors.errors import ConfigError
 from ..actors.kernel.dispatcher import Dispatcher
-from ..actors.ports import Clock, Journal, Pipeline
+from ..actors.ports import Calendar, Clock, Journal, Pipeline
 from ..actors.session.backstage import EndHook
 from ..actors.session.resources import Factory
 from ..supervisor import runtime
 from ..supervisor.config import Config
 from ..supervisor.messages import DrainReport
+from .cron import CronCalendar
 from .system import SystemClock, new_id
 
 
@@ -46,6 +47,7 @@ class Runtime(runtime.Runtime):
         config: Config | None = None,
         clock: Clock | None = None,
         new_id: Callable[[int], str] = new_id,
+        calendar: Calendar | None = None,
         dispatcher: Dispatcher | None = None,
         resources: Factory | None = None,
         on_end: EndHook | None = None,
@@ -59,6 +61,7 @@ class Runtime(runtime.Runtime):
             journal=journal,
             clock=clock or SystemClock(),
             new_id=new_id,
+            calendar=calendar or CronCalendar(),
             config=config or Config.of(settings),
             dispatcher=dispatcher,
             resources=resources,

@@ -42,7 +42,7 @@ class Admitting(Passivating):
     _logs: LiveLogs
     _directory: Directory
     _config: Config
-    _alarms: Alarms
+    alarms: Alarms
     _line: deque[Mail]  # for a slot that a passivation will free
 
     def _open(self, session: SessionId, place: Place) -> None:
@@ -95,8 +95,10 @@ class Admitting(Passivating):
     def wake(self, mail: Mail) -> None:
         """Bring a session on stage that nobody calls, unless somebody does."""
         session = mail.message.session
-        if self._drain is not None or session in self.parked:
-            self._alarms.cancel(session)
+        if self._drain is not None:
+            return
+        if session in self.parked:
+            self.alarms.give_up(session)
             return
         box, is_new = self._directory.open(session, lambda: self._stage.new_mailbox(session))
         if is_new:

@@ -8,7 +8,7 @@ import msgspec
 
 from ..kernel.dispatcher import Dispatcher
 from ..kernel.mailbox import Mailbox
-from ..ports import Clock, Journal, SessionId
+from ..ports import Calendar, Clock, Journal, SessionId
 from .pipeline import Stream
 from .secret import Secret
 from .watchdog import Watchdog
@@ -71,6 +71,7 @@ class Stage(msgspec.Struct, kw_only=True):
     mailbox_capacity: int
     min_frame_interval_ms: int
     tokens: dict[SessionId, Secret]
+    calendar: Calendar | None = None
     backstage: Backstage | None = None
 
     def new_mailbox(self, session: SessionId) -> Mailbox:

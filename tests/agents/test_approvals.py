@@ -660,14 +660,14 @@ def test_a_session_that_left_is_called_once_however_often_it_came_and_went() -> 
                 await session.info()
             supervisor = runtime._supervisor
             assert supervisor is not None
-            assert len(supervisor._alarms) == 0
+            assert len(supervisor.alarms) == 0
             await leave_the_stage(runtime, clock)
-            assert len(supervisor._alarms) == 1
+            assert len(supervisor.alarms) == 1
 
             await session.decide("ann", {"a": True})
             await leave_the_stage(runtime, clock)
 
-            assert len(supervisor._alarms) == 0
+            assert len(supervisor.alarms) == 0
 
     play(scene)
 
