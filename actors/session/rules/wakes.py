@@ -9,7 +9,7 @@ from ...ports import Calendar
 from ..commands import CancelWake, Fire, SetWake
 from ..events import Durable, TurnQueued, TurnStarted, WakeCancelled, WakeFired, WakeSet
 from ..state import State
-from ..values import MAX_TIME_MS
+from ..values import MAX_TIME_MS, copied
 from ..wakes import MAX_WAKES, Repeat, Wake, fire_id, is_running
 from .checks import require, require_open, require_state
 from .moment import Moment
@@ -63,7 +63,7 @@ def fire(state: State, command: Fire, moment: Moment) -> tuple[Durable, ...]:
         next_ms=next_ms,
         missed=missed,
         turn=turn,
-        payload=timer.payload,
+        payload=copied(timer.payload),
     )
     events: tuple[Durable, ...] = (fired,) if begun is None else (fired, *begun[1])
     if timer.repeat is not None and next_ms is None:
