@@ -186,9 +186,7 @@ def test_a_timer_goes_off_once_with_an_id_of_its_instant_and_begins_a_turn() -> 
 
     fired, started = fire(state, 5001)
 
-    assert fired == WakeFired(
-        id="tea@5000", name="tea", due_ms=5000, turn=1, payload={"cups": 2}
-    )
+    assert fired == WakeFired(id="tea@5000", name="tea", due_ms=5000, turn=1, payload={"cups": 2})
     assert started == TurnStarted(turn=1, user="ann", kind="wake")
     assert state.wakes is not None
     assert state.wakes.timers == {}
