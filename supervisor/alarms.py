@@ -65,7 +65,7 @@ class Alarms:
     def start(self) -> None:
         """Ask the journal which sessions are due first."""
         self._horizon_ms = 0
-        self._arm()
+        self._begin_asking()
 
     def ask_again(self) -> None:
         """One may have been missed, as it was on its way to the stage: ask the journal, soon."""
@@ -161,10 +161,13 @@ class Alarms:
             self._ring(session)
         room = len(self) <= PAGE // 2
         if self._horizon_ms <= now_ms and room and self._asking is None and not self._stopped:
-            self._asking = asyncio.get_running_loop().create_task(self._ask())
+            self._begin_asking()
         self._arm()
 
     # --- the journal ---
+
+    def _begin_asking(self) -> None:
+        self._asking = asyncio.get_running_loop().create_task(self._ask())
 
     async def _ask(self) -> None:
         """Take the next page: a longer one, if all that stand on it are known."""
