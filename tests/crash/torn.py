@@ -157,14 +157,14 @@ async def _ask(journal: SqliteJournal, name: str, written: Written, found: Findi
     bodies = written.bodies.get(name, [])
     claim = await _typed(journal.claim(name), found)
     page = await _typed(journal.read(name, after=0, limit=10_000), found)
-    genesis = await _typed(journal.genesis(name), found)
+    beginning = await _typed(journal.beginning(name), found)
     if page is not None:
         found.heads[name] = page.head
         _compare(name, bodies[1:], page.events, found)
         if page.head >= len(bodies) or len(page.events) != page.head:
             found.lies.append(f"{name} ends at {page.head} with {len(page.events)} events")
-    if genesis is not None:
-        _compare(name, bodies[:1], [genesis], found)
+    if beginning is not None:
+        _compare(name, bodies[:1], [beginning.genesis], found)
     if claim is not None:
         first = 0 if claim.snapshot is None else claim.snapshot[0]
         _compare(name, bodies[1 + first :], claim.events, found)
