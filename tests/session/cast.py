@@ -153,7 +153,8 @@ _SAID = st.lists(TEXT.filter(bool), max_size=2)
 _ID = st.sampled_from(["", "", "a", "b", "1.1", "1.2", "2.1"])
 
 Act = tuple[str, Any, list[str]]
-"""Who acts (`people`, `turn`, `finish`, `ask`, `time`, `ring`, `restart`), with what, and what was said."""
+"""Who acts (`people`, `turn`, `finish`, `ask`, `time`, `ring`, `restart`), with what, and what was
+said."""
 
 _CALLS = st.lists(
     st.builds(ToolCall, name=TEXT, id=_ID), min_size=1, max_size=3, unique_by=lambda call: call.id
