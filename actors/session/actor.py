@@ -38,7 +38,6 @@ from .events import (
     TurnStarted,
     TurnSteered,
     WakeCancelled,
-    WakeFired,
     WakeSet,
 )
 from .fold import apply, remember, save
@@ -305,7 +304,6 @@ class SessionActor(Running, Leaving):
         TurnQueued: Upkeep.open_again,
         SessionResumed: Running.on_resumed,
         **dict.fromkeys(
-            (SessionStarted, SessionPaused, WakeSet, WakeCancelled, WakeFired),
-            Running.follow_agenda,
+            (SessionStarted, SessionPaused, WakeSet, WakeCancelled), Running.follow_agenda
         ),
     }

@@ -36,6 +36,13 @@ async def passes(clock: ManualClock, seconds: float, happened: Callable[[], Any]
     await settle()
 
 
+async def asked(runtime: greenroom.Runtime) -> None:
+    """The journal has told what is due first."""
+    supervisor = runtime._supervisor
+    assert supervisor is not None
+    await until(lambda: supervisor.alarms._asking is None)
+
+
 @pytest.mark.parametrize("late_s", [-500.0, 500.0])
 def test_a_timer_survives_the_process_in_every_store(stored: Stored, late_s: float) -> None:
     async def scene() -> None:
@@ -46,9 +53,7 @@ def test_a_timer_survives_the_process_in_every_store(stored: Stored, late_s: flo
         clock = ManualClock()
         clock.now_s += 1000.0 + late_s
         async with hosted(teller, journal=stored(), clock=clock) as (runtime, session, _):
-            supervisor = runtime._supervisor
-            assert supervisor is not None
-            await until(lambda: supervisor.alarms._asking is None)
+            await asked(runtime)
             await passes(clock, max(-late_s, 0.0) + 0.1, lambda: teller.turns)
             await session.result(1)
 
@@ -79,7 +84,8 @@ def test_an_approval_expires_in_every_store_though_the_process_has_ended(stored:
             while await session.approval("ann") is None:
                 await settle(1)
         clock.now_s += 2000.0
-        async with hosted(asks, journal=stored(), clock=clock):
+        async with hosted(asks, journal=stored(), clock=clock) as (runtime, _, _):
+            await asked(runtime)
             await passes(clock, 0.1, lambda: len(decided) == 2)
 
             assert decided == [None, {"a": False}]
