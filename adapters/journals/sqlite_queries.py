@@ -195,7 +195,7 @@ class _Ends(msgspec.Struct, frozen=True):
 
 def _ends(db: sqlite3.Connection, session: SessionId, key: int) -> _Ends:
     found = db.execute(
-        "SELECT deleted_ms, head, base,"
+        "SELECT head, base, deleted_ms,"
         " (SELECT coalesce(max(events.revision), 0) FROM events WHERE session = key),"
         f" snapshots.revision, body, {SNAPSHOT_SUM}"
         " FROM sessions LEFT JOIN snapshots ON session = key AND snapshots.revision >= base"
@@ -204,7 +204,7 @@ def _ends(db: sqlite3.Connection, session: SessionId, key: int) -> _Ends:
     ).fetchone()
     if found is None:
         raise SessionDamaged(session, revision=0, why="its row in the journal cannot be found")
-    hidden, head, base, last, revision, state, written = found
+    head, base, hidden, last, revision, state, written = found
     if hidden is not None:  # since it was claimed
         raise SessionNotFound(session)
     if revision is None or first_damaged(session, revision, [state], [written]) is not None:
