@@ -13,6 +13,7 @@ from .actors.errors import (
     CapacityError,
     ConfigError,
     Conflict,
+    ExtraMissing,
     Fenced,
     GreenroomError,
     IdempotencyConflict,
@@ -49,6 +50,7 @@ from .actors.errors import (
     SessionFull,
     SessionNotFound,
     SessionParked,
+    TooManyWakes,
     TooManyWatches,
     TurnBusy,
     TurnNotFound,
@@ -95,6 +97,7 @@ from .actors.session.transcript import (
     ToolCall,
     ToolResult,
 )
+from .actors.session.wakes import Firing, Repeat, Wake, WakeReceipt
 from .adapters.archive import DirectoryArchive
 from .adapters.default import default_runtime
 from .adapters.embedded import Runtime, ThreadedRuntime
@@ -135,7 +138,9 @@ __all__ = [
     "ExportFailure",
     "ExportProgress",
     "Exported",
+    "ExtraMissing",
     "Fenced",
+    "Firing",
     "Frame",
     "FrameReceipt",
     "FrameWatch",
@@ -182,6 +187,7 @@ __all__ = [
     "Receipt",
     "Refused",
     "Rejected",
+    "Repeat",
     "Replay",
     "Reply",
     "ReplyTimeout",
@@ -207,6 +213,7 @@ __all__ = [
     "Subscription",
     "TextDelta",
     "ThreadedRuntime",
+    "TooManyWakes",
     "TooManyWatches",
     "ToolCall",
     "ToolResult",
@@ -221,6 +228,8 @@ __all__ = [
     "UserInput",
     "VersionConflict",
     "VisualSettings",
+    "Wake",
+    "WakeReceipt",
     "WouldDeadlock",
     "WrongPhase",
     "WrongSession",

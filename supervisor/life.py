@@ -15,7 +15,7 @@ from ..actors.errors import ConfigError, RuntimeClosed
 from ..actors.kernel.dispatcher import Dispatcher, LoopDispatcher
 from ..actors.kernel.mailbox import Mailbox
 from ..actors.kernel.reply import Reply
-from ..actors.ports import Archive, Clock, Journal, Pipeline, SessionId
+from ..actors.ports import Archive, Calendar, Clock, Journal, Pipeline, SessionId
 from ..actors.session.backstage import Backstage, EndHook
 from ..actors.session.compaction import as_compactor
 from ..actors.session.permits import Permits
@@ -49,8 +49,8 @@ log = structlog.get_logger()
 class Life(Registry):
     """From the configuration to the report of the drain: what a runtime holds, and for how long.
 
-    `new_id` makes a random hexadecimal id of so many bytes. `clock` and `new_id` are given by the
-    public `greenroom.Runtime`; `dispatcher` is for tests.
+    `new_id` makes a random hexadecimal id of so many bytes. `clock`, `new_id` and `calendar` are
+    given by the public `greenroom.Runtime`; `dispatcher` is for tests.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Life(Registry):
         journal: Journal | str,
         clock: Clock,
         new_id: Callable[[int], str],
+        calendar: Calendar,
         config: Config | None = None,
         dispatcher: Dispatcher | None = None,
         resources: Factory | None = None,
@@ -81,6 +82,7 @@ class Life(Registry):
         )
         self._factory, self._on_end = _function(resources, "resources"), _function(on_end, "on_end")
         self._report: DrainReport | None = None
+        self.calendar = calendar
         self._clock = clock
         self._new_id = new_id
         self._directory = Directory()
@@ -159,6 +161,7 @@ class Life(Registry):
             min_frame_interval_ms=config.min_frame_interval_ms,
             tokens={},
             archive=self._archive,
+            calendar=self.calendar,
         )
         turns = (config.max_running_turns, config.max_running_turns_per_user)
         if turns != (None, None):
@@ -184,6 +187,7 @@ class Life(Registry):
         self._deletions = Deletions(loop, self._removal, self.ask)
         self._keeper = self._new_keeper(self._supervisor.ledger)
         await self._keeper.start()
+        self._supervisor.alarms.start()
         self._phase = "running"
 
     def _new_keeper(self, ledger: Ledger) -> Keeper:

@@ -27,7 +27,7 @@ class Stopping(Restarting):
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._alarms.clear()
+        self.alarms.clear()
         self._questions.refuse_all(RuntimeClosed("draining"))
         self._drain = Draining(mail, self._places)
         self._leave_line(RuntimeClosed("draining"))

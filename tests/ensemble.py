@@ -336,7 +336,7 @@ class Ensemble:
 def _works(runtime: greenroom.Runtime) -> bool:
     """Whether a session is on stage, or will be by itself."""
     assert runtime._supervisor is not None
-    return bool(runtime.resident or len(runtime._supervisor._alarms))
+    return bool(runtime.resident or len(runtime._supervisor.alarms))
 
 
 def owner_of(name: str) -> str:

@@ -88,6 +88,7 @@ async def export_sessions(
 
     `layout`: `rlhf`, the source's (spec S08): messages, interactions, feedback, graph state.
     `chat`: one record of `messages` a session, tool calls included (`chat_records`).
+    `preferences`: a record for each that can be told from what people did (`preferences_of`).
 
     `redact(text, where)` gives what is exported in the place of each string, of data and of its
     keys (`Redaction`). It is called in that thread. If it raises, or returns anything else, nothing
@@ -105,8 +106,12 @@ async def export_sessions(
     out: Output = WholeFile(Path(output)) if isinstance(output, str | Path) else Stream(output)
     try:
         writer = await _beside(lambda: writer_of(format, out, export.layout.shape))
-        await export.run(journal, selection, writer, out)
-        await _beside(writer.end)
+        try:
+            await export.run(journal, selection, writer, out)
+            await _beside(writer.end)
+        except BaseException:
+            writer.abandon()
+            raise
         await _beside(out.keep)
         return export.summary(out)
     finally:

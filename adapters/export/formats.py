@@ -17,11 +17,13 @@ values are text columns with their JSON."""
 
 
 class Writer(Protocol):
-    """Puts records into an output: some at a time, then the end of the document."""
+    """Puts records into an output: some at a time, then the end of the document, or no more."""
 
     def write(self, records: Sequence[Record]) -> None: ...
 
     def end(self) -> None: ...
+
+    def abandon(self) -> None: ...
 
 
 class JsonLines:
@@ -35,6 +37,9 @@ class JsonLines:
             self._output.write(record.body + b"\n")
 
     def end(self) -> None:
+        pass
+
+    def abandon(self) -> None:
         pass
 
 
@@ -52,6 +57,9 @@ class Json:
 
     def end(self) -> None:
         self._output.write(b"[]\n" if self._before == b"[\n" else b"\n]\n")
+
+    def abandon(self) -> None:
+        pass
 
 
 def require_format(name: str) -> None:

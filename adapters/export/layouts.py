@@ -9,6 +9,8 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from ...supervisor.recording import Recording
 from .chat import SHAPE as CHAT
 from .chat import chat_records
+from .preference import SHAPE as PREFERENCE
+from .preferences import preference_wire, preferences_of
 from .redaction import Redact, Redaction, exact_json
 from .rlhf import SHAPE as RLHF
 from .rlhf import rlhf_records
@@ -26,11 +28,12 @@ class Layout:
     shape: Object
 
 
-LayoutName: TypeAlias = Literal["rlhf", "chat"]
+LayoutName: TypeAlias = Literal["rlhf", "chat", "preferences"]
 
 LAYOUTS: Final[Mapping[str, Layout]] = {
     "rlhf": Layout(rlhf_records, RLHF),
     "chat": Layout(chat_records, CHAT),
+    "preferences": Layout(lambda found: map(preference_wire, preferences_of(found)), PREFERENCE),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import pyarrow as pa
@@ -32,8 +33,9 @@ class Parquet:
     def __init__(self, output: Output, shape: Object) -> None:
         self._shape = shape
         self._schema = pa.schema(_fields(shape))
-        self._file = pa.PythonFile(_AsFile(output), mode="w")
-        self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
+        self._file = _AsFile(output)
+        file = pa.PythonFile(self._file, mode="w")
+        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
         self._rows: list[Any] = []
         self._bytes = 0
 
@@ -49,6 +51,12 @@ class Parquet:
             self._flush()
         self._writer.close()
 
+    def abandon(self) -> None:
+        """Have no end written, neither now nor when pyarrow is collected: the file is not whole."""
+        self._file.abandoned = True
+        with suppress(Exception):
+            self._writer.close()
+
     def _flush(self) -> None:
         rows = pa.RecordBatch.from_pylist(self._rows, schema=self._schema)
         self._writer.write_batch(rows, row_group_size=len(self._rows))
@@ -60,12 +68,14 @@ class _AsFile:
     """An output as pyarrow writes to a file: closing ends the document, and nothing else."""
 
     closed = False
+    abandoned = False
 
     def __init__(self, output: Output) -> None:
         self._output = output
 
     def write(self, data: Any) -> int:
-        self._output.write(bytes(data))
+        if not self.abandoned:
+            self._output.write(bytes(data))
         return len(data)
 
     def tell(self) -> int:
