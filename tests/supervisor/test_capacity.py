@@ -31,6 +31,14 @@ def test_the_global_limit_is_reported_first() -> None:
     assert (one.full("ann"), one.full("bob"), one.full(None)) == ("per_user", None, None)
 
 
+def test_a_limit_no_lower_than_that_of_the_house_is_none() -> None:
+    alone = ledger("a", "b", most=2, per_user=2)
+    lower = ledger("a", "b", most=3, per_user=2)
+
+    assert (alone.full("ann"), alone.owner_full("ann")) == ("global", None)
+    assert lower.owner_full("ann") == "per_user"
+
+
 def test_a06_an_ended_session_counts_for_all_and_for_its_owner_no_more() -> None:
     book = ledger("a", "b", most=3, per_user=2)
 
