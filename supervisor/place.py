@@ -5,18 +5,16 @@ from __future__ import annotations
 from ..actors.kernel.mailbox import Mail, Mailbox
 from ..actors.ports import NewSession
 from ..actors.session.actor import SessionActor
-from .restarts import RestartWindow
 
 
 class Place:
     """What the supervisor knows of a session that holds a slot."""
 
-    __slots__ = ("actor", "box", "deferred", "mail", "new", "window")
+    __slots__ = ("actor", "box", "deferred", "mail", "new")
 
     def __init__(self, box: Mailbox, new: NewSession | None, mail: Mail | None) -> None:
         self.box = box
         self.new = new  # while it is being created
         self.mail = mail  # whoever asked to create it
         self.actor: SessionActor | None = None
-        self.window: RestartWindow | None = None
         self.deferred: list[Mail] = []  # about the same id, until it is found or gone
