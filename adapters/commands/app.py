@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 
 from ... import __version__
 from ...actors.errors import GreenroomError
-from . import journal, load, sessions
+from . import journal, load, sessions, sim
 
 
 class Misused(GreenroomError):
@@ -26,6 +26,7 @@ app: Final = App(
     suppress_keyboard_interrupt=False,
 )
 app.command(load.load)
+app.command(sim.sim)
 
 _sessions = App(name="sessions", help="Look into a journal, also while a process owns it.")
 _sessions.command(sessions.ls)

@@ -1,0 +1,48 @@
+"""P14: no interleaving exceeds any capacity limit, and none leaks a slot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ....supervisor.capacity import Slot
+from .base import Promise
+
+
+class CapacityHolds(Promise):
+    code = "P14"
+
+    def step(self) -> None:
+        for process in self.house.live:
+            self._check(process)
+
+    def stopped(self, process: Any) -> None:
+        self.require(process.runtime.resident == 0, f"slots held for ever: {_slots(process)}")
+        self.require(len(process.runtime._directory) == 0, "a mailbox is known for ever")
+        self.require(len(process.runtime._logs) == 0, "a live log is kept for ever")
+
+    def rested(self) -> None:
+        for process in self.house.live:
+            self.require(not process.runtime.resident, f"slots held for ever: {_slots(process)}")
+
+    def _check(self, process: Any) -> None:
+        ledger, places = process.supervisor.ledger, process.supervisor._places
+        config, slots = process.runtime.config, _slots(process)
+        self.require(ledger.in_use <= config.max_sessions, f"{ledger.in_use} slots are in use")
+        self.require(slots.keys() == places.keys(), f"slots {slots}, places {list(places)}")
+        leaving = sum(slot is Slot.PASSIVATING for slot in slots.values())
+        self.require(ledger.passivating == leaving, f"{leaving} leave, {ledger.passivating} known")
+        owned: dict[str, set[str]] = {}
+        for name, user in ledger._owners.items():
+            owned.setdefault(user, set()).add(name)
+        self.require(owned == ledger._owned, f"owners {ledger._owners}, owned {ledger._owned}")
+        self.require(ledger._owners.keys() <= slots.keys(), "somebody owns what has no slot")
+        for user, names in owned.items():
+            full = len(names) > config.max_sessions_per_user
+            self.require(not full, f"{user} has {sorted(names)}")
+        for name, place in places.items():
+            reserved = slots[name] is Slot.RESERVED
+            self.require((place.actor is None) is reserved, f"{name} is {slots[name]}")
+
+
+def _slots(process: Any) -> dict[str, Slot]:
+    return dict(process.supervisor.ledger._slots)
