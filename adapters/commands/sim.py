@@ -31,6 +31,12 @@ def sim(
     steps: Annotated[int, Parameter(help="Steps of each workload.", validator=_ONE)] = STEPS,
     jobs: Annotated[int, Parameter(help="Processes to play in.", validator=_ONE)] = 1,
     script: Annotated[Path | None, Parameter(help="Play a script from a file.")] = None,
+    stop: Annotated[
+        bool, Parameter(help="Stop when the first promise is broken.", negative="")
+    ] = False,
+    shrunk: Annotated[
+        bool, Parameter(name="--shrink", help="Look for a short script that fails the same way.")
+    ] = True,
     as_json: Annotated[
         bool, Parameter(name="--json", help="Write the outcome as JSON.", negative="")
     ] = False,
@@ -44,16 +50,17 @@ def sim(
     if script is not None:
         return _one(_read(script), as_json=as_json, shrunk=False)
     if seed is not None:
-        return _one(draw(seed, steps), as_json=as_json, shrunk=True)
+        return _one(draw(seed, steps), as_json=as_json, shrunk=shrunk)
     progress = _Progress(seeds)
-    campaign = run(range(first, first + seeds), steps=steps, jobs=jobs, progress=progress)
+    drawn = range(first, first + seeds)
+    campaign = run(drawn, steps=steps, jobs=jobs, until_failed=int(stop), progress=progress)
     if as_json:
         _write(campaign)
     else:
         console().print(table(_facts(campaign)))
         for outcome in campaign.failed:
             console().print(printable(f"seed {outcome.seed}: {_told(outcome)}"), soft_wrap=True)
-    if campaign.failed:
+    if campaign.failed and shrunk:
         worst = campaign.failed[0]
         _print_shrunk(draw(worst.seed, steps), worst)
     return 1 if campaign.failed else 0

@@ -42,6 +42,10 @@ class ManualClock:
         """What is still to be called, the earliest first."""
         return [timer.call for _, _, timer in sorted(self._timers) if timer.call is not None]
 
+    def clear(self) -> None:
+        """Forget every timer, as a process that dies does."""
+        self._timers.clear()
+
     def jump(self, until_s: float) -> bool:
         """Move to the next timer that is due by `until_s` and run it. False: there is none."""
         timers = self._timers

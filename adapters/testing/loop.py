@@ -14,7 +14,7 @@ from .clock import ManualClock
 GUARD_S: Final = 20.0
 """How long a thread may take, in real time, to report to a loop that waits for nothing else."""
 
-PASSES: Final = 1_000_000
+PASSES: Final = 200_000
 """Passes of the loop after which a house that never comes to rest is taken not to."""
 
 
@@ -112,6 +112,7 @@ class _Idle(selectors.SelectSelector):
         if timeout is not None:
             self._passes += 1
             if self._passes > PASSES:
+                self._passes = 0
                 raise Stuck(f"{PASSES} passes of the loop, and still not at rest")
             return []
         self._passes = 0

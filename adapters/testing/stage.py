@@ -130,6 +130,7 @@ class Stage:
         self.journal.crash(keep)
         with capture_logs():  # a process that has died logs nothing
             self.loop.run_until_complete(cancel_all())
+        self.clock.clear()
         self.journal = self.journal.successor()
         self._start()
 

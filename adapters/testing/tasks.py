@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from .settling import settle
 
+TIMES: Final = 50
+"""A task that has been told so often is left to itself."""
+
 
 async def cancel_all() -> None:
-    """Cancel every task of the loop but this one, until each has ended: also who swallows it."""
+    """Cancel every task of the loop but this one, and again who swallows it, up to `TIMES`."""
     me = asyncio.current_task()
-    while tasks := sorted(asyncio.all_tasks() - {me}, key=_age):
+    for _ in range(TIMES):
+        tasks = sorted(asyncio.all_tasks() - {me}, key=_age)
         for task in tasks:
             task.cancel()
+        if not tasks:
+            return
         await settle()
 
 

@@ -25,6 +25,12 @@ EXPECTED: Final = frozenset(
 )
 """What may be logged, beside crashes that the workload has made."""
 
+OF_NOBODY: Final = frozenset({"_after", "stop", "close", "due"})
+"""Timers that outlive a drain: of its budget, and of programs that take no notice of its end."""
+
+OF_RUNTIMES: Final = OF_NOBODY | {"_sweep", "_begin", "_arm", "_ring"}
+"""... and those of a runtime on whose stage nobody is."""
+
 
 class NothingElseFails(Promise):
     code = "P17"
@@ -51,9 +57,22 @@ class NothingIsLeftBehind(Promise):
         activated = process.runtime.stats.activated
         self.require(len(process.players.hooks) <= activated, "an activation had two hooks")
 
+    def rested(self) -> None:
+        left = _timers(self.house.clock) - OF_RUNTIMES
+        self.require(not left, f"timers of sessions that are gone: {sorted(left)}")
+
     def end(self) -> None:
+        left = _timers(self.house.clock) - OF_NOBODY
+        self.require(not left, f"timers of runtimes that have stopped: {sorted(left)}")
         for process in self.house.dead:
             players = process.players
             whole = process.dead or players.closed == Counter(players.opened)
             self.require(whole, "resources were left open, or closed twice")
         self.require(all(task.done() for _, task in self.house.watches), "a watch goes on")
+
+
+def _timers(clock: Any) -> set[str]:
+    """The functions that the clock is still to call, by the last named one around each."""
+    calls = [getattr(call, "func", call) for call in clock.pending]
+    names = [call.__qualname__.replace(".<locals>.<lambda>", "") for call in calls]
+    return {name.split(".")[-1] for name in names}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
+from ....actors.errors import Fenced
 from ....actors.kernel.reply import Reply
 from ....actors.session.about import addressee
 from ....actors.session.entry import decode_entry
@@ -137,6 +138,7 @@ class House:
         if self.muted:
             return
         self.counts[f"log {line['event']}"] += 1
+        self.counts["state fenced"] += isinstance(line.get("exc_info"), Fenced)
         self.trace("log", line["event"], line.get("session"))
         self.tell("logged", line)
 

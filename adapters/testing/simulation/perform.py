@@ -201,5 +201,6 @@ async def _kill(house: House, keep: int) -> None:
     house.live.clear()
     house.muted = True
     await cancel_all()
+    house.clock.clear()
     house.muted = False
     await house.open()

@@ -178,6 +178,8 @@ class Players:
                     raise OSError("broken")
                 case 1:
                     await self.curtain.wait()
+                case _:
+                    pass
 
     async def hook(self, snapshot: Any, reason: EndReason) -> None:
         """A hook that is slow, raises, hangs, and asks or uses the runtime."""

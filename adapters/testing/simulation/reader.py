@@ -7,7 +7,7 @@ from typing import Any
 
 from ....actors.errors import GreenroomError
 from ....actors.session.cursor import START
-from ....actors.session.items import Published
+from ....actors.session.items import Gap, Published
 from ....supervisor.subscription import Subscription
 from ..settling import settle
 
@@ -57,6 +57,7 @@ class Reader:
                 self.items.append(item)
                 if isinstance(item, Published) and item.durable:
                     self.revision = item.revision
+                self.house.counts["state gap"] += isinstance(item, Gap)
                 self.house.tell("read", self, before, item)
                 await self._pause()
         except GreenroomError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from ..loop import Stuck, VirtualLoop
 from ..promises.base import Broken
 from ..settling import settle
 from ..tasks import cancel_all
+from .coverage import states
 from .house import House
 from .observe import observed
 from .perform import perform
@@ -69,6 +71,7 @@ async def _play(house: House, outcome: Outcome) -> None:
         house.read_all()
         house.tell("step")
         house.check()
+        house.counts.update(f"state {state}" for state in states(house))
     outcome.at = None
     await house.come_to_rest()
     house.read_all()
@@ -91,10 +94,10 @@ def _trouble(house: House, context: dict[str, Any]) -> None:
 def _clear(house: House, loop: VirtualLoop) -> None:
     """Leave nothing behind, however it went."""
     house.muted = True
-    for process in house.live:
+    for process in (*house.live, *house.dead):
         process.dispatcher.stop()
         process.players.curtain.set()
-    with observed(lambda *_: None, lambda _: None):
+    with observed(lambda *_: None, lambda _: None), suppress(Stuck):
         loop.run_until_complete(cancel_all())
         loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
