@@ -86,6 +86,7 @@ from .actors.session.secret import Secret
 from .actors.session.settings import Settings
 from .actors.session.state import Origin
 from .actors.session.transcript import (
+    ImportedMessage,
     Message,
     PhaseChange,
     RequestApproval,
@@ -131,6 +132,7 @@ __all__ = [
     "GreenroomError",
     "HistoryPage",
     "IdempotencyConflict",
+    "ImportedMessage",
     "IndexRow",
     "Interrupt",
     "InvalidCursor",

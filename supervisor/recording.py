@@ -13,6 +13,8 @@ from ..actors.ports import Beginning, Journal, SessionId
 from ..actors.session.base import decode_base
 from ..actors.session.entry import Entry, decode_entry
 from ..actors.session.fold import fold_entry
+from ..actors.session.record_wire import StoredSession, stored_interaction, stored_session
+from ..actors.session.records import InteractionRecorded
 from ..actors.session.state import State, decode_genesis
 
 PAGE: Final = 1000
@@ -28,6 +30,14 @@ class Recording(msgspec.Struct):
     first: int
     entries: list[Entry]
     interactions: list[Entry]
+
+
+def stored(recording: Recording) -> StoredSession:
+    """The session as it is stored and exported, with all its interactions, the oldest first."""
+    entries = (*recording.interactions, *recording.entries)
+    acts = ((entry.event, entry.at_ms) for entry in entries)
+    done = [stored_interaction(e, at) for e, at in acts if isinstance(e, InteractionRecorded)]
+    return stored_session(recording.state, done)
 
 
 async def read_recording(

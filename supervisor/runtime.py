@@ -153,6 +153,7 @@ class Runtime(Life):
                 owner_name=point.name,
                 name=name,
                 created_ms=self._clock.now_ms(),
+                export=point.export,
             )
 
         reply: Reply[Session] = Reply(self.dispatcher, to=self.session)

@@ -194,6 +194,13 @@ class SetTitle(msgspec.Struct, frozen=True, kw_only=True, tag="set_title"):
     title: str | None
 
 
+class SetExport(msgspec.Struct, frozen=True, kw_only=True, tag="set_export"):
+    """A participant says whether the session may be exported and archived."""
+
+    user: UserId
+    allowed: bool
+
+
 class Acknowledge(msgspec.Struct, frozen=True, kw_only=True, tag="acknowledge"):
     """A participant has seen everything up to `revision`."""
 
@@ -340,6 +347,7 @@ Command: TypeAlias = (
     | SetLanguage
     | SetMetadata
     | SetTitle
+    | SetExport
     | Join
     | Leave
     | Approve

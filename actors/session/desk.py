@@ -43,7 +43,7 @@ from .messages import (
     Subscribe,
 )
 from .outbox import Held, Later, Outbox
-from .records import records_of
+from .records import may_export, records_of
 from .rules.checks import require_member
 from .settled import Settling
 from .stage import Stage
@@ -155,7 +155,8 @@ class Desk:
         member, at = require_member(state, mail.message.user), mail.message.at
         if at is not None and at > state.revision:
             raise InvalidInput("at", at, f"a revision, at most {state.revision}")
-        self._tell(mail, ForkPoint(state.revision if at is None else at, member.name))
+        revision = state.revision if at is None else at
+        self._tell(mail, ForkPoint(revision, member.name, may_export(state)))
 
     def _get_snapshot(self, state: State, mail: Mail) -> None:
         """The state of now, and the cursor and presences of when all of it has been published."""

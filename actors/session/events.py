@@ -21,6 +21,7 @@ from .ephemera import TextStreamed as TextStreamed
 from .ephemera import TurnStopped as TurnStopped
 from .ephemera import VisualStarted as VisualStarted
 from .ephemera import VisualStopped as VisualStopped
+from .records import ExportSet as ExportSet
 from .records import GraphStateSet as GraphStateSet
 from .records import InteractionRecorded as InteractionRecorded
 from .records import LanguageSet as LanguageSet

@@ -22,6 +22,7 @@ from .events import (
     ContextUpdated,
     DialogSet,
     Durable,
+    ExportSet,
     GraphStateSet,
     HostChanged,
     InteractionRecorded,
@@ -137,7 +138,12 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
             state.participants[user].seen = upto
             _acted(state, user, at_ms)
         case (
-            InteractionRecorded() | GraphStateSet() | LanguageSet() | MetadataUpdated() | TitleSet()
+            InteractionRecorded()
+            | GraphStateSet()
+            | LanguageSet()
+            | MetadataUpdated()
+            | TitleSet()
+            | ExportSet()
         ):
             state.records = noted(state.records, event)
             _acted(state, event.user, at_ms)

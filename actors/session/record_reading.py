@@ -13,9 +13,15 @@ from typing import Any, Final
 from ..errors import InvalidInput
 from .record_wire import StoredInteraction, StoredMessage, StoredSession
 from .records import COUNTED, LANGUAGE
-from .values import plain
+from .values import MAX_TIME_MS, plain, text
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+_MIN_TIME_MS: Final = -62_135_596_800_000
+"""The first millisecond of the year 1."""
+
+_MAX_COUNT: Final = 2**53
+"""Of one feedback counter: what every reader of JSON can tell exactly, and a row can sum up."""
 
 
 def read_message(wire: Any, field: str = "message") -> StoredMessage:
@@ -47,7 +53,8 @@ def read_interaction(wire: Any, field: str = "interaction") -> StoredInteraction
 def read_session(wire: Any) -> StoredSession:
     """A session; only session_id must be there (spec S09). Raises InvalidInput, naming the field.
 
-    Its counters are those that were stored, and 0 for those that were not.
+    Its counters are those that were stored, and 0 for those that were not; whatever stood beside
+    the three is kept as it was.
     """
     fields = _Fields(wire, "session")
     return StoredSession(
@@ -67,9 +74,9 @@ def read_session(wire: Any) -> StoredSession:
 def ms_of(timestamp: Any, field: str) -> int:
     """ISO 8601 as UTC milliseconds; one without an offset is read as UTC (spec SX15, SX16).
 
-    Raises InvalidInput.
+    What is finer than a millisecond is cut off. Raises InvalidInput.
     """
-    limit = "ISO 8601, as 2024-05-17T09:30:00+00:00"
+    limit = "ISO 8601, as 2024-05-17T09:30:00+00:00, of the years 1 to 9999 in UTC"
     if type(timestamp) is not str:
         raise InvalidInput(field, timestamp, limit)
     try:
@@ -77,7 +84,10 @@ def ms_of(timestamp: Any, field: str) -> int:
     except ValueError:
         raise InvalidInput(field, timestamp[:60], limit) from None
     known = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return (known - _EPOCH) // timedelta(milliseconds=1)
+    at_ms = (known - _EPOCH) // timedelta(milliseconds=1)
+    if not _MIN_TIME_MS <= at_ms <= MAX_TIME_MS:  # its offset takes it out of the calendar
+        raise InvalidInput(field, timestamp[:60], limit)
+    return at_ms
 
 
 class _Fields:
@@ -90,10 +100,7 @@ class _Fields:
         self._field = field
 
     def text(self, name: str, default: str | None = None) -> str:
-        value = self._left.pop(name, default)
-        if type(value) is not str:
-            raise self._bad(name, value, "text")
-        return value
+        return text(self._left.pop(name, default), f"{self._field}.{name}")
 
     def maybe(self, name: str) -> str | None:
         if self._left.get(name) is None:
@@ -124,12 +131,13 @@ class _Fields:
         path = f"{self._field}.{name}"
         return tuple(read(item, f"{path}[{index}]") for index, item in enumerate(value))
 
-    def counters(self, name: str) -> dict[str, int]:
-        counted = self.mapping(name)
-        for key, value in counted.items():
-            if type(value) is not int or value < 0:
-                raise self._bad(f"{name}.{key}", value, "a number from 0")
-        return dict.fromkeys(COUNTED, 0) | counted
+    def counters(self, name: str) -> dict[str, Any]:
+        counted = dict.fromkeys(COUNTED, 0) | self.mapping(name)
+        for key in COUNTED:
+            value = counted[key]
+            if type(value) is not int or not 0 <= value <= _MAX_COUNT:
+                raise self._bad(f"{name}.{key}", value, f"a number from 0 to {_MAX_COUNT}")
+        return counted
 
     def unknown(self) -> dict[str, Any]:
         """What nobody has taken."""

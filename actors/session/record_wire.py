@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from ..ports import IndexRow, SessionId, Totals
-from .records import COUNTED, LANGUAGE, NOTHING, InteractionRecorded
+from .records import COUNTED, LANGUAGE, NOTHING, Foreign, InteractionRecorded
 from .state import State
-from .transcript import Message
+from .transcript import ImportedMessage, Message
 from .values import copied
 from .wire import iso
 
@@ -41,7 +41,7 @@ class StoredInteraction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A session as it was stored. `feedback` has the three counters, and any other that was there.
+    """A session as it was stored. `feedback` has the three counters, and whatever else was there.
 
     Times that were missing are 0.
     """
@@ -54,12 +54,21 @@ class StoredSession(msgspec.Struct, frozen=True, kw_only=True):
     interactions: tuple[StoredInteraction, ...] = ()
     graph_state: Any = None
     metadata: dict[str, Any] = {}
-    feedback: dict[str, int] = {}
+    feedback: dict[str, Any] = {}
     unknown: dict[str, Any] = {}
 
 
 def stored_message(message: Message, language: str = LANGUAGE) -> StoredMessage:
-    """A line of a transcript, in a session of that language."""
+    """A line of a transcript, in a session of that language; an imported one has its own."""
+    if isinstance(message, ImportedMessage):
+        role = message.role if message.source_role is None else message.source_role
+        return StoredMessage(
+            role=role,
+            content=message.text,
+            at_ms=message.at_ms,
+            language=message.language,
+            unknown=copied(message.unknown or {}),
+        )
     return StoredMessage(
         role=message.role, content=message.text, at_ms=message.at_ms, language=language
     )
@@ -74,12 +83,14 @@ def stored_interaction(event: InteractionRecorded, at_ms: int) -> StoredInteract
         content=event.content,
         feedback=event.feedback,
         metadata=copied(event.metadata),
+        unknown=copied(event.unknown),
     )
 
 
 def stored_session(state: State, interactions: Sequence[StoredInteraction]) -> StoredSession:
     """A session, copied out of its state, with its interactions, which the journal has."""
     records = NOTHING if state.records is None else state.records
+    foreign = records.foreign or Foreign()
     said = (line for line in state.history if isinstance(line, Message))
     return StoredSession(
         session_id=state.id,
@@ -90,7 +101,8 @@ def stored_session(state: State, interactions: Sequence[StoredInteraction]) -> S
         interactions=tuple(interactions),
         graph_state=copied(records.graph_state),
         metadata=copied(records.metadata),
-        feedback=records.feedback,
+        feedback=records.feedback | copied(foreign.feedback),
+        unknown=copied(foreign.unknown),
     )
 
 
@@ -130,6 +142,20 @@ def session_wire(session: StoredSession) -> dict[str, Any]:
         "graph_state": copied(session.graph_state),
         "metadata": copied(session.metadata),
         "feedback_summary": dict.fromkeys(COUNTED, 0) | session.feedback,
+        **copied(session.unknown),
+    }
+
+
+def rlhf_wire(session: StoredSession) -> dict[str, Any]:
+    """A session with the keys in which it is exported and archived (spec S08, S24)."""
+    return {
+        "session_id": session.session_id,
+        "created_at": iso(session.created_ms),
+        "language": session.language,
+        "interactions": [interaction_wire(done) for done in session.interactions],
+        "feedback_summary": dict.fromkeys(COUNTED, 0) | session.feedback,
+        "chat_history": [message_wire(message) for message in session.messages],
+        "graph_state": copied(session.graph_state),
         **copied(session.unknown),
     }
 

@@ -35,6 +35,7 @@ class InteractionRecorded(
     """`user` did something with the session that is worth learning from, or judged it.
 
     `action` says what, `node` with which part of the graph. All the rest is as it was given.
+    `unknown` are the fields that an imported one had beside these (spec SX4).
     """
 
     user: UserId
@@ -43,6 +44,7 @@ class InteractionRecorded(
     content: str | None = None
     feedback: str | None = None
     metadata: dict[str, Any] = {}
+    unknown: dict[str, Any] = {}
 
 
 class GraphStateSet(msgspec.Struct, frozen=True, kw_only=True, tag="graph.set"):
@@ -71,16 +73,35 @@ class TitleSet(msgspec.Struct, frozen=True, kw_only=True, tag="title.set"):
     title: str | None
 
 
+class ExportSet(msgspec.Struct, frozen=True, kw_only=True, tag="export.set"):
+    """Whether the session may be exported and archived was decided anew."""
+
+    user: UserId
+    allowed: bool
+
+
 RecordEvent: TypeAlias = (
-    InteractionRecorded | GraphStateSet | LanguageSet | MetadataUpdated | TitleSet
+    InteractionRecorded | GraphStateSet | LanguageSet | MetadataUpdated | TitleSet | ExportSet
 )
+
+
+class Foreign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an imported session had that greenroom has no use for: it is kept and exported again.
+
+    `unknown` are the session's other fields, `feedback` what stood beside the three counters.
+    """
+
+    unknown: dict[str, Any] = {}
+    feedback: dict[str, Any] = {}
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the state keeps of it. A session that uses none of it has none.
 
     Interactions are counted; they themselves are events in the journal. `opening` is the title
-    that a summary has taken the first message of.
+    that a summary has taken the first message of. `export`: see `may_export`. Of an imported
+    session the counters begin with what was stored beyond its interactions, and come out at what
+    was stored.
     """
 
     language: str = LANGUAGE
@@ -92,6 +113,8 @@ class Records(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     correct: int = 0
     incorrect: int = 0
     partial: int = 0
+    export: bool = True
+    foreign: Foreign | None = None
 
     @property
     def feedback(self) -> dict[str, int]:
@@ -100,7 +123,8 @@ class Records(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def inherited(self) -> Records:
         """What a fork has of it: nobody has done anything with that yet."""
-        return replace(self, interactions=0, correct=0, incorrect=0, partial=0)
+        foreign = None if self.foreign is None else replace(self.foreign, feedback={})
+        return replace(self, interactions=0, correct=0, incorrect=0, partial=0, foreign=foreign)
 
 
 NOTHING: Final = Records()
@@ -110,7 +134,8 @@ class SessionRecords(msgspec.Struct, frozen=True, kw_only=True):
     """What a session is called, what it is about, and how it was judged. All of it is a copy.
 
     `title` is never empty for want of one: see `title_of`. `interactions` are counted, `feedback`
-    is how often each of `correct`, `incorrect` and `partial` was said. Times are UTC milliseconds.
+    is how often each of `correct`, `incorrect` and `partial` was said. `export` tells whether the
+    session may be exported and archived. Times are UTC milliseconds.
     """
 
     title: str
@@ -120,6 +145,7 @@ class SessionRecords(msgspec.Struct, frozen=True, kw_only=True):
     interactions: int
     feedback: dict[str, int]
     updated_ms: int
+    export: bool = True
 
 
 def noted(records: Records | None, event: RecordEvent) -> Records:
@@ -139,6 +165,8 @@ def noted(records: Records | None, event: RecordEvent) -> Records:
             return replace(known, metadata=merged(known.metadata, copied(patch)))
         case TitleSet(title=title):
             return replace(known, title=title)
+        case ExportSet(allowed=allowed):
+            return replace(known, export=allowed)
 
 
 def with_opening(records: Records | None, gone: Iterable[Line]) -> Records | None:
@@ -183,7 +211,13 @@ def records_of(state: State) -> SessionRecords:
         interactions=records.interactions,
         feedback=records.feedback,
         updated_ms=state.updated_ms,
+        export=records.export,
     )
+
+
+def may_export(state: State) -> bool:
+    """Whether the session may be exported and archived: unless somebody has opted out (SX27)."""
+    return state.records is None or state.records.export
 
 
 def _first_said(lines: Iterable[Line]) -> str | None:

@@ -34,6 +34,19 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag="message", omit_def
     delivered: int | None = None
 
 
+class ImportedMessage(Message, frozen=True, kw_only=True, tag="imported", omit_defaults=True):
+    """A message that was taken over from a stored session: a `Message` with what it had there.
+
+    `language` is its own, whatever the session's is. `unknown` are the fields that greenroom does
+    not know (spec SX4). `source_role` is a role that is none of the three: the transcript has the
+    message as said by the assistant, as it is neither a person's nor may it instruct a model.
+    """
+
+    language: str
+    source_role: str | None = None
+    unknown: dict[str, Any] | None = None
+
+
 class TextDelta(msgspec.Struct, frozen=True, tag="text_delta"):
     """A piece of the answer, published at once. The pieces join to one message. Same as `str`.
 
@@ -95,11 +108,13 @@ def own(line: Line) -> Line:
             return msgspec.structs.replace(line, arguments=copied(arguments))
         case ToolResult(value=list() | dict() as value):
             return msgspec.structs.replace(line, value=copied(value))
+        case ImportedMessage(unknown=dict() as unknown):
+            return msgspec.structs.replace(line, unknown=copied(unknown))
         case _:
             return line
 
 
-Line: TypeAlias = Message | ToolCall | ToolResult
+Line: TypeAlias = Message | ToolCall | ToolResult | ImportedMessage
 """One line of a transcript, in the order in which a model must see them."""
 
 Output: TypeAlias = (

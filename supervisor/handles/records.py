@@ -11,6 +11,7 @@ from ...actors.session import values
 from ...actors.session.answers import Receipt
 from ...actors.session.commands import (
     RecordInteraction,
+    SetExport,
     SetGraphState,
     SetLanguage,
     SetMetadata,
@@ -29,7 +30,8 @@ MAX_NODE_BYTES: Final = 1024
 class Records(Handle):
     """Interactions and feedback, and the session's graph state, language, metadata and title.
 
-    All of it may be recorded by whose role has the permission `record`, until the session ends.
+    All of it may be recorded by whose role has the permission `record`, until the session ends;
+    whether it may be exported, also afterwards.
     """
 
     __slots__ = ()
@@ -122,6 +124,18 @@ class Records(Handle):
         """
         own = None if title is None else values.name(title, "title")
         return self._ask(SetTitle(user=values.name(user, "user"), title=own))
+
+    def set_export(self, user: UserId, allowed: bool) -> Reply[Receipt]:
+        """Say whether this session may be exported and archived; it may until somebody says no.
+
+        Also once it has ended. What was written before stays where it is. A fork begins with what
+        is said here when it is made, whatever revision it goes on from (spec SX27).
+
+        Refused: NotMember, NotAllowed (the permission `record`).
+        """
+        if type(allowed) is not bool:
+            raise InvalidInput("allowed", allowed, "True or False")
+        return self._ask(SetExport(user=values.name(user, "user"), allowed=allowed))
 
     def records(self, user: UserId) -> Reply[SessionRecords]:
         """The title, language, metadata and graph state, and the counters: a copy.

@@ -21,6 +21,7 @@ BOTH: dict[str, Callable[[greenroom.Session], Any]] = {
     "language": lambda session: session.set_language("ann", "tr"),
     "metadata": lambda session: session.set_metadata("ann", {"a": 1}),
     "title": lambda session: session.set_title("ann", "a title"),
+    "export": lambda session: session.set_export("ann", False),
     "message": lambda session: session.post("ann", "hello"),
 }
 
@@ -249,6 +250,7 @@ BAD: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("set_title", ("",), {}, "title"),
     ("set_title", ("a\nb",), {}, "title"),
     ("set_title", ("x" * 129,), {}, "title"),
+    ("set_export", (1,), {}, "allowed"),
     ("records", (), {}, "user"),
 ]
 

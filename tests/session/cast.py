@@ -30,6 +30,7 @@ from greenroom.actors.session.commands import (
     Resume,
     Send,
     SetDialog,
+    SetExport,
     SetGraphState,
     SetLanguage,
     SetMetadata,
@@ -192,7 +193,8 @@ _WHAT: dict[str, tuple[int, str, st.SearchStrategy[Any]]] = {
         st.builds(SetGraphState, user=USERS, value=PLAIN)
         | st.builds(SetLanguage, user=USERS, language=st.sampled_from(["en", "tr"]))
         | st.builds(SetMetadata, user=USERS, patch=st.dictionaries(TEXT, PLAIN, max_size=2))
-        | st.builds(SetTitle, user=USERS, title=st.none() | TEXT),
+        | st.builds(SetTitle, user=USERS, title=st.none() | TEXT)
+        | st.builds(SetExport, user=USERS, allowed=st.booleans()),
     ),
     "join": (4, "people", st.builds(Join, user=USERS, name=TEXT)),
     "watch": (2, "people", st.builds(Join, user=USERS, name=TEXT, role=st.just("observer"))),

@@ -113,6 +113,11 @@ WIRE: list[tuple[Event, EventType, str, str, dict[str, Any]]] = [
         {"user": "bob", "title": None, "action_type": "title.set"},
     ),
     (
+        happened.ExportSet(user="bob", allowed=False),
+        *("action", "bob", "Action: export.set"),
+        {"user": "bob", "allowed": False, "action_type": "export.set"},
+    ),
+    (
         happened.SessionStarted(by="ann"),
         *("state_change", "ann", "Session started", {"new_state": "active"}),
     ),

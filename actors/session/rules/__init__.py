@@ -37,6 +37,7 @@ from ..commands import (
     Resume,
     Send,
     SetDialog,
+    SetExport,
     SetGraphState,
     SetLanguage,
     SetMetadata,
@@ -110,6 +111,8 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return records.set_metadata(state, command)
         case SetTitle():
             return records.set_title(state, command)
+        case SetExport():
+            return records.set_export(state, command)
         case Join():
             return rooms.join(state, command)
         case Leave():

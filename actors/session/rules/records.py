@@ -8,15 +8,24 @@ import msgspec
 
 from ...errors import InvalidInput
 from ...ports import UserId
-from ..commands import RecordInteraction, SetGraphState, SetLanguage, SetMetadata, SetTitle
+from ..commands import (
+    RecordInteraction,
+    SetExport,
+    SetGraphState,
+    SetLanguage,
+    SetMetadata,
+    SetTitle,
+)
 from ..events import Durable
 from ..records import (
     NOTHING,
+    ExportSet,
     GraphStateSet,
     InteractionRecorded,
     LanguageSet,
     MetadataUpdated,
     TitleSet,
+    may_export,
 )
 from ..shared import merged
 from ..state import State
@@ -71,6 +80,14 @@ def set_title(state: State, command: SetTitle) -> tuple[Durable, ...]:
     if command.title == (state.records or NOTHING).title:
         return ()
     return (TitleSet(user=command.user, title=command.title),)
+
+
+def set_export(state: State, command: SetExport) -> tuple[Durable, ...]:
+    """Also once the session has ended: what it held can be exported still."""
+    require(state, command.user, "record")
+    if command.allowed == may_export(state):
+        return ()
+    return (ExportSet(user=command.user, allowed=command.allowed),)
 
 
 def _require(state: State, user: UserId) -> None:
