@@ -163,10 +163,19 @@ MUTATIONS = (
         "            if fenced:\n                self._crash(Departure.FENCED, error)\n",
     ),
     Mutation(
-        "the stamp of a stale output is ignored",
+        "a turn that was ended before its start was durable is begun all the same",
         "actors/session/lane.py",
-        "        if run is None or run.stamp != stamp:",
-        "        if run is None:",
+        "        if running is None or (running.turn, running.attempt) != (event.turn, event.attempt):"
+        "\n            return\n",
+        "        if running is None:\n            return\n",
+    ),
+    Mutation(
+        "the outputs of a run that was stopped are recorded for the one that runs",
+        "actors/session/lane.py",
+        "        run, self.run, self._waiting = self.run, None, None\n        if run is None:\n"
+        "            return\n        run.stop()\n",
+        "        run, self._waiting = self.run, None\n        if run is None:\n"
+        "            return\n        run.stop()\n",
     ),
     Mutation(
         "a run whose turn has ended is heard on",

@@ -34,7 +34,7 @@ USERS: Final = ("ann", "bob", "eve")
 SESSIONS: Final = ("s0", "s1", "s2", "s3")
 FORKS: Final = ("f0", "f1")
 OWNERS: Final = {"s0": "ann", "s1": "bob", "s2": "bob", "s3": "ann", "f0": "ann", "f1": "bob"}
-STEPS: Final = 100
+STEPS: Final = 120
 
 
 def draw(seed: int, steps: int = STEPS) -> Script:
@@ -272,10 +272,23 @@ class Drawing:
                 return [Fault(kind=rng.choice(kinds))]
 
     def _crash(self, name: str, user: str) -> list[Step]:
+        if self.rng.random() < 0.2:
+            return self._crash_on(name)
         crash = Crash(session=name, urgent=self.rng.random() < 0.4)
         if self.rng.random() < 0.5:
             return [self._say(name, user), crash, self._say(name, user)]
         return [crash]
+
+    def _crash_on(self, name: str) -> list[Step]:
+        """Crashes on stage and after a leave, up to the very end of a restart window."""
+        between: list[list[Step]] = [
+            [Advance(seconds=5.0)],
+            [Advance(seconds=1.0), Passivate(session=name, force=True), Advance(seconds=4.0)],
+        ]
+        steps: list[Step] = [Crash(session=name)]
+        for _ in range(self.rng.randrange(2, 4)):
+            steps += [*self.rng.choice(between), Crash(session=name), Wait(passes=20)]
+        return steps
 
     def _process(self, *_: str) -> list[Step]:
         rng = self.rng
