@@ -37,12 +37,15 @@ bench-smoke: $(DEV)
 	$(BIN)/python tests/bench/density.py --smoke
 	$(BIN)/python tests/bench/fanout.py --smoke
 	$(BIN)/python tests/bench/turns.py --smoke
+	$(BIN)/python tests/bench/full_house.py --smoke
+	$(BIN)/python tests/bench/soak.py --smoke
 
 bench: $(DEV)
 	$(BIN)/python tests/bench/kernel.py
 	$(BIN)/python tests/bench/density.py
 	$(BIN)/python tests/bench/fanout.py
 	$(BIN)/python tests/bench/turns.py
+	$(BIN)/python tests/bench/full_house.py
 
 clean:
 	rm -rf $(VENV) .run .dev/greenroom build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

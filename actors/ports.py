@@ -71,7 +71,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     `epoch` is this owner's. `events` are the encoded events after `snapshot` (a revision and an
     encoded state), after `base` when there is none, or after revision 0; the last one has revision
     `revision`. `base` is what `trim` has put in the place of older events; a snapshot older than it
-    is none. `end` is where the last activation said it stopped publishing; None after a crash.
+    is none, and beside a newer one no base is given. `end` is where the last activation said it
+    stopped publishing; None after a crash. A new session, which has published nothing, begins with
+    position 0 of epoch 0, and in an epoch that no session of its id was ever owned in.
     """
 
     epoch: int

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from ..actors.errors import ConfigError
+from ..actors.errors import ConfigError, RuntimeClosed
 from ..actors.kernel.dispatcher import Dispatcher
-from ..actors.ports import Clock, Journal, Pipeline
+from ..actors.ports import Clock, Journal, Pipeline, UserId
 from ..actors.session.backstage import EndHook
+from ..actors.session.record_reading import read_session
 from ..actors.session.resources import Factory
 from ..supervisor import runtime
 from ..supervisor.config import Config
 from ..supervisor.messages import DrainReport
+from .imports.session import Imported, import_session
 from .system import SystemClock, new_id
 
 
@@ -64,6 +67,39 @@ class Runtime(runtime.Runtime):
             resources=resources,
             on_end=on_end,
         )
+
+    async def import_session(
+        self,
+        document: Mapping[str, Any],
+        *,
+        owner: UserId,
+        owner_name: str | None = None,
+    ) -> Imported:
+        """Take over a session of the source system, as its JSON says, as one of `owner`.
+
+        It is durable, and not on stage. The same document once more changes nothing, also when
+        the session has gone on. To be awaited on the runtime's loop. See `import_session` in
+        adapters/imports/session.py; `import_directory` beside it takes `runtime.journal`.
+
+        Raises InvalidInput, naming the field; SessionExists, if there is or was another session of
+        that id; RuntimeClosed; and what the journal raises.
+        """
+        if self._phase != "running":
+            raise RuntimeClosed(self._phase)
+        run = partial(
+            import_session,
+            self.journal,
+            stored := read_session(document),
+            owner=owner,
+            owner_name=owner_name,
+            clock=self._clock,
+            new_id=self._new_id,
+        )
+        on_stage = self._directory.get(stored.session_id) is not None
+        if on_stage and (await run(dry_run=True)).outcome == "completed":
+            # What is on stage would not hear of what is written beside it.
+            await self.passivate(stored.session_id)
+        return await run()
 
     @classmethod
     def start_in_thread(cls, *args: Any, **kwargs: Any) -> ThreadedRuntime:

@@ -85,6 +85,8 @@ class Activating(Admitting):
             live=live,
             unsnapped=sum(map(len, claimed.events)),
         )
+        if stage.backstage is not None and place.new is not None:
+            actor.created = True
         stage.stats.activated += 1
         self._watch(session, actor.active_s)
         if place.mail is not None:

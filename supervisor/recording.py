@@ -23,13 +23,19 @@ PAGE: Final = 1000
 class Recording(msgspec.Struct):
     """The state that a session's events fold to, and the events that are kept.
 
-    `entries[0]` is revision `first`. Of what was before it the `interactions` are kept.
+    `entries[0]` is revision `first`. Of what was before it the `interactions` are kept, and
+    `beginning` is what the entries go on from.
     """
 
     state: State
     first: int
     entries: list[Entry]
     interactions: list[Entry]
+    beginning: Beginning
+
+    def at_first(self) -> State:
+        """The state before `entries[0]`, made anew: fold them into it to see each of its states."""
+        return _begin(self.beginning, self.state.id).state
 
 
 def stored(recording: Recording) -> StoredSession:
@@ -77,12 +83,13 @@ def _begin(beginning: Beginning, session: SessionId) -> Recording:
     revision = 0
     try:
         if beginning.base is None:
-            return Recording(State.at_creation(decode_genesis(beginning.genesis)), 1, [], [])
+            state = State.at_creation(decode_genesis(beginning.genesis))
+            return Recording(state, 1, [], [], beginning)
         revision = beginning.base[0]
         base = decode_base(beginning.base[1])
     except msgspec.MsgspecError as error:
         raise SessionDamaged(session, revision=revision, why=str(error)) from error
-    return Recording(base.state, revision + 1, [], base.interactions)
+    return Recording(base.state, revision + 1, [], base.interactions, beginning)
 
 
 def _fold(recording: Recording, bodies: Sequence[bytes]) -> None:

@@ -200,10 +200,10 @@ class Desk:
         after = max(asked.since, frame.oldest - 1)
         while (limit := min(asked.limit - len(events), frame.last - after)) > 0:
             page = await self._stage.journal.read(session, after=after, limit=limit)
-            if not page.events:
-                break
             if page.first > after + 1:
                 frame = frame.cut(page.first)
+            if not page.events:
+                break
             for revision, body in enumerate(page.events, page.first):
                 event = stored(body, revision, session, incarnation, healed=False)
                 if addressee(event.event) in (None, asked.user):

@@ -109,7 +109,7 @@ class HostChanged(msgspec.Struct, frozen=True, kw_only=True, tag="host.changed")
     previous: UserId
 
 
-class MessagePosted(msgspec.Struct, frozen=True, kw_only=True, tag="message.posted"):
+class MessagePosted(msgspec.Struct, frozen=True, kw_only=True, tag="message.posted", gc=False):
     """A person spoke, or a pipeline finished saying something."""
 
     message: Message

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from ..errors import InvalidInput
 from ..ports import UserId
@@ -62,6 +62,24 @@ def plan_of(
     done = (Entry(acted.at_ms, _recorded(acted, owner)) for acted in dated.interactions)
     started = Entry(dated.updated_ms, SessionStarted(by=owner))
     return Plan(genesis=genesis, entries=(*done, started))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two plans, or parts of them, are equal, types and all: 1, 1.0 and True are not.
+
+    Their encodings cannot tell: a default is left out of one or not by which object it is.
+    """
+    if type(one) is not type(other):
+        return False
+    match one:
+        case msgspec.Struct():
+            return same(astuple(one), astuple(other))
+        case list() | tuple():
+            return len(one) == len(other) and all(map(same, one, other))
+        case dict():
+            return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+        case _:
+            return bool(one == other)
 
 
 def _check(stored: StoredSession) -> None:

@@ -101,7 +101,8 @@ class LiveLog:
 
         If the journal holds events that were never published here, an unknown outcome has turned
         out well: every reader is sent past them, and so finds a gap and heals. So it is if another
-        owner has had the session meanwhile, who may have published what nobody journals.
+        owner has had the session meanwhile, who may have published what nobody journals. A new
+        session has left at position 0 of epoch 0: nothing was ever published, not even that.
         """
         missed = revision != self.revision or self.incarnation not in ("", incarnation)
         missed = missed or self._was_elsewhere(epoch, end)
@@ -116,8 +117,6 @@ class LiveLog:
             del self._spans[0]
         if end is not None and not self._spans:
             self._spans.append((end.epoch, self.next_index - end.position))
-        if epoch == 1:  # nothing was ever published before, not even what is not journaled
-            self._spans.append((0, self.next_index))
         self._spans.append((epoch, self.next_index))
         self.incarnation, self.revision = incarnation, revision
         self._wake_all()

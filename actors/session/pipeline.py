@@ -20,7 +20,7 @@ from .frames import Frame
 from .state import PendingTurn, State
 from .transcript import Line, Message, RequestApproval, own
 from .values import copied
-from .view import inputs_of, outputs_of, start_of
+from .view import delivered, inputs_of, outputs_of, start_of
 
 
 class Turn:
@@ -101,7 +101,7 @@ class Turn:
         With `cut_undelivered`, an answer that was interrupted ends where its readers have come to.
         """
         lines = map(own, self._lines[: self._end])
-        return tuple(map(_delivered, lines) if self._cut else lines)
+        return tuple(map(delivered, lines) if self._cut else lines)
 
     def steering(self) -> Reply[tuple[Message, ...]]:
         """The messages sent to steer this turn (policy `steer`) that it has not had yet.
@@ -128,12 +128,6 @@ class Turn:
     def bind(self, steer: Callable[[], Reply[tuple[Message, ...]]]) -> None:
         """Say whom to ask for steering: done once, by the run."""
         self._steer = steer
-
-
-def _delivered(line: Line) -> Line:
-    if isinstance(line, Message) and line.interrupted and line.delivered is not None:
-        return msgspec.structs.replace(line, text=line.text[: line.delivered])
-    return line
 
 
 def _input(inputs: Sequence[Message], running: PendingTurn) -> Message:

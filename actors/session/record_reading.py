@@ -141,7 +141,10 @@ class _Fields:
 
     def unknown(self) -> dict[str, Any]:
         """What nobody has taken."""
-        return {name: plain(value, f"{self._field}.{name}") for name, value in self._left.items()}
+        return {
+            text(name, f"a key of {self._field}"): plain(value, f"{self._field}.{name}")
+            for name, value in self._left.items()
+        }
 
     def _bad(self, name: str, value: Any, limit: str) -> InvalidInput:
         shown = value if isinstance(value, int | float) else type(value).__name__

@@ -12,7 +12,9 @@ from .values import copied
 Role: TypeAlias = Literal["user", "assistant", "system"]
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, tag="message", omit_defaults=True):
+class Message(
+    msgspec.Struct, frozen=True, kw_only=True, tag="message", omit_defaults=True, gc=False
+):
     """Something said. A pipeline yields `Message(text=...)` to say it at once, without deltas.
 
     `turn` is the turn it belongs to, 0 for none. `at_ms` is UTC milliseconds. `interrupted` marks

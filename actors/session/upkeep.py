@@ -21,6 +21,9 @@ READY: Final = "Agent initialized"
 class Upkeep(Part):
     """What one activation does about its resources, which its `Wings` open and close."""
 
+    created = False
+    """Whether this is the activation that the session was created with, and has resources."""
+
     @property
     def resources(self) -> Any:
         """What this activation's pipelines are given to work with."""
@@ -47,7 +50,7 @@ class Upkeep(Part):
             self._stage.stats.resources_failed += 1
             self.publish_only(ResourcesFailed(reason=reason))
             self._settle_past(attempts=0)  # what an older activation left running is not run again
-            never = self.epoch == 1 and not wings.worked
+            never = self.created and not wings.worked
             self.run_command(LoseResources(reason=reason, for_good=never), None)
 
     def _settle_past(self, attempts: int) -> None:

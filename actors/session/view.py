@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from msgspec.structs import replace
+
 from .transcript import Line, Message, ToolCall, ToolResult
 
 
@@ -53,6 +55,13 @@ def is_input(line: Line) -> bool:
 def is_standing(line: Line) -> bool:
     """Whether it is a system message: no cut removes it."""
     return isinstance(line, Message) and line.role == "system"
+
+
+def delivered(line: Line) -> Line:
+    """The line; of an answer that was interrupted, what its readers say they have seen of it."""
+    if isinstance(line, Message) and line.interrupted and line.delivered is not None:
+        return replace(line, text=line.text[: line.delivered])
+    return line
 
 
 def prefix_of(history: list[Line], keep: int, waiting: Collection[int] = ()) -> int:

@@ -109,16 +109,23 @@ def _facts(counted: Any) -> Iterator[tuple[str, str]]:
     yield "format", counted.format
     yield "owner", "none" if owner is None else f"process {owner.pid}, since {owner.started}"
     states = ", ".join(f"{count:,} {state}" for state, count in counted.states.items())
-    deleted = f", {counted.deleted:,} deleted" if counted.deleted else ""
-    yield "sessions", f"{sum(counted.states.values()):,} ({states or 'none'}{deleted})"
+    hidden = {"deleted": counted.deleted, "erased": counted.erased}
+    gone = "".join(f", {count:,} {what}" for what, count in hidden.items() if count)
+    yield "sessions", f"{sum(counted.states.values()):,} ({states or 'none'}{gone})"
     if counted.oldest_ms is not None:
         yield "created", f"the oldest {when(counted.oldest_ms)}"
         yield "updated", f"the newest {when(counted.newest_ms)}"
     yield "events", f"{counted.events:,}, {counted.event_bytes:,} bytes"
+    if counted.deleted:
+        yield "deleted", f"{counted.deleted_bytes:,} bytes, to be erased"
+    if counted.trimmed:
+        where = f"of {counted.trimmed:,} sessions"
+        yield "dropped", f"{counted.dropped:,} events {where}, {counted.base_bytes:,} bytes instead"
     yield "snapshots", f"{counted.snapshot_bytes:,} bytes"
     yield "index", f"{counted.index_bytes:,} bytes"
     yield "free", f"{counted.free_bytes:,} bytes"
     yield "file", f"{counted.file_bytes:,} bytes, and {counted.log_bytes:,} in its log"
+    yield from sorted(({"retention": "no runtime has noted one"} | counted.notes).items())
     for place, size in enumerate(counted.largest):
         shown = f"{size.session}: {size.events:,} events, {size.bytes:,} bytes"
         yield "" if place else "largest", shown

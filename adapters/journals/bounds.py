@@ -40,10 +40,10 @@ def check_query(query: SessionQuery) -> None:
         raise InvalidInput("limit", query.limit, f"between 1 and {MAX_ROWS}")
 
 
-def check_step(before_ms: int, limit: int) -> None:
-    """Refuse a step of retention that no journal takes."""
-    if not -_INT64 <= before_ms < _INT64:
-        raise InvalidInput("before_ms", before_ms, "a 64-bit number")
+def check_step(bound: int, limit: int, name: str = "before_ms") -> None:
+    """Refuse a step of retention that no journal takes; `name` is that of its `bound`."""
+    if not -_INT64 <= bound < _INT64:
+        raise InvalidInput(name, bound, "a 64-bit number")
     if not 1 <= limit <= MAX_ROWS:
         raise InvalidInput("limit", limit, f"between 1 and {MAX_ROWS}")
 

@@ -1,4 +1,4 @@
-"""Whether what a journal has of one session is whole: its events, its snapshot, its index row."""
+"""Whether what a journal has of one session is whole: base, events, snapshot, index row."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ...actors.errors import text_of
 from ...actors.ports import IndexRow
 from ...actors.session.audit import audit
+from ...actors.session.base import decode_base
 from ...actors.session.entry import decode_entry
 from ...actors.session.fold import fold
 from ...actors.session.state import State, decode_genesis, decode_state, encode_state
@@ -26,23 +27,26 @@ CHANGED: Final = "its bytes are not those written"
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """What a journal keeps of a session besides its events. `head` is its last revision.
 
-    `row` is what listings show, with the members; `listed` are those under whom it is found.
+    Events up to `dropped` are no longer kept, and `base` stands for them. `row` is what listings
+    show, with the members; `listed` are those under whom it is found.
     """
 
     row: IndexRow
     head: int
+    dropped: int
     genesis: Piece | None
+    base: Piece | None
     snapshot: Piece | None
     listed: frozenset[str]
 
 
 def check_session(stored: Stored, events: Iterable[Piece]) -> Iterator[Damage]:
-    """What is wrong with a session, whose `events` come in order of revision, without the genesis.
+    """What is wrong with a session, whose `events` after the base come in order of revision.
 
-    Revisions follow each other from the oldest that is retained up to the head; every event is as
-    it was written, decodes and folds; the snapshot is the fold at its revision; the index row and
-    the members say what the state says; and the transcript is valid. Older events may be missing
-    if the snapshot stands for them. After a damage the check goes on from the snapshot, if that is
+    The base is as it was written. Revisions follow each other from there, or else from 1, up to the
+    head; every event is as it was written, decodes and folds; the snapshot is the fold at its
+    revision, and no older than the base; the index row and the members say what the state says;
+    and the transcript is valid. After a damage the check goes on from the snapshot, if that is
     newer.
     """
     return _Check(stored).run(events)
@@ -55,10 +59,13 @@ class _Check:
         self._stored, self._id = stored, stored.row.id
         self._state: State | None = None
         self._snapshot: State | None = None
-        self._next = 1
+        self._next = stored.dropped + 1
 
     def run(self, events: Iterable[Piece]) -> Iterator[Damage]:
         yield from self._begin()
+        if self._stored.dropped or self._stored.base is not None:
+            yield from self._go_on_from_base()
+        yield from self._begin_snapshot()
         for revision, body, written in events:
             if revision > self._stored.head:
                 end = f"the journal says that it ends at {self._stored.head}"
@@ -80,7 +87,7 @@ class _Check:
         return Damage(session=self._id, revision=revision, what=what)
 
     def _begin(self) -> Iterator[Damage]:
-        genesis, snapshot = self._stored.genesis, self._stored.snapshot
+        genesis = self._stored.genesis
         if genesis is None:
             yield self._damage(0, "its genesis is missing")
         elif why := self._changed(genesis):
@@ -92,10 +99,39 @@ class _Check:
                 yield self._damage(0, f"its genesis cannot be read: {text_of(error)}")
             else:
                 yield from self._is_named(self._state, 0, "genesis")
+
+    def _go_on_from_base(self) -> Iterator[Damage]:
+        dropped, base = self._stored.dropped, self._stored.base
+        self._state = None
+        if dropped > self._stored.head:
+            yield self._damage(dropped, "more events are dropped than there were")
+        elif base is None:
+            yield self._damage(dropped, "what stands for the events that are dropped is missing")
+        elif base[0] != dropped:
+            what = f"there is a base, but the journal says that events up to {dropped} are dropped"
+            yield self._damage(base[0], what)
+        elif why := self._changed(base):
+            yield self._damage(dropped, f"base: {why}")
+        else:
+            try:
+                state = decode_base(base[1]).state
+            except Exception as error:
+                yield self._damage(dropped, f"its base cannot be read: {text_of(error)}")
+                return
+            yield from self._is_named(state, dropped, "base")
+            if state.revision != dropped:
+                yield self._damage(dropped, f"its base is of revision {state.revision}")
+                return
+            self._state = state
+
+    def _begin_snapshot(self) -> Iterator[Damage]:
+        snapshot, dropped = self._stored.snapshot, self._stored.dropped
         if snapshot is None:
             return
         if snapshot[0] > self._stored.head:
             yield self._damage(snapshot[0], "there is a snapshot of more than there is")
+        elif snapshot[0] < dropped:
+            yield self._damage(snapshot[0], "there is a snapshot from before the base")
         elif why := self._changed(snapshot):
             yield self._damage(snapshot[0], f"snapshot: {why}")
         else:
@@ -105,7 +141,7 @@ class _Check:
                 yield self._damage(snapshot[0], f"its snapshot cannot be read: {text_of(error)}")
             else:
                 yield from self._is_named(self._snapshot, snapshot[0], "snapshot")
-        yield from self._meet_snapshot(0)
+        yield from self._meet_snapshot(dropped)
 
     def _is_named(self, state: State, revision: int, what: str) -> Iterator[Damage]:
         if state.id != self._id:
@@ -116,18 +152,13 @@ class _Check:
         return "" if first_damaged(self._id, revision, [body], [written]) is None else CHANGED
 
     def _gap(self, revision: int) -> Iterator[Damage]:
-        """What is before `revision` is not there: forgotten in order, or missing."""
+        """What is before `revision` is not there."""
         self._state = None
-        snapshot = self._snapshot
-        if self._next == 1 and snapshot is not None and snapshot.revision >= revision - 1:
-            self._meet_retained(revision)
-            return
         last = "" if revision - 1 == self._next else f" up to {revision - 1}"
         yield self._damage(self._next, f"events are missing{last}")
-
-    def _meet_retained(self, oldest: int) -> None:
-        if self._snapshot is not None and self._snapshot.revision == oldest - 1:
-            self._state, self._snapshot = self._snapshot, None
+        snapshot = self._snapshot
+        if snapshot is not None and snapshot.revision == revision - 1:
+            self._state, self._snapshot = snapshot, None
 
     def _fold(self, revision: int, body: Any, written: int | None) -> Iterator[Damage]:
         if why := self._changed((revision, body, written)):

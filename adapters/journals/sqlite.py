@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -25,26 +24,25 @@ from ...actors.ports import (
     SessionId,
     SessionPage,
     SessionQuery,
-    Stale,
     Totals,
     UserId,
 )
 from .beside import beside
-from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_page, check_query, check_step
+from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_page, check_query
 from .damage import Checked, Damage
 from .sqlite_backup import back_up
 from .sqlite_check import check_file
-from .sqlite_jobs import Append, Create, Delete, Hide, Job, Release, Snapshot, Take
+from .sqlite_jobs import Append, Create, Delete, Job, Release, Snapshot, Take
 from .sqlite_queries import (
     count_all,
     find_session,
     list_sessions,
+    read_beginning,
     read_claim,
-    read_genesis,
     read_page,
     sessions_joined_by,
-    stale_sessions,
 )
+from .sqlite_retention import SqliteRetention, now_ms
 from .sqlite_schema import Durability
 from .sqlite_stats import JournalStats, stats_of
 from .sqlite_store import Store, open_store, open_store_to_read
@@ -54,7 +52,7 @@ T = TypeVar("T")
 _URLS = "sqlite:///relative.db or sqlite:////absolute.db, with ?durability= or ?mode=ro"
 
 
-class SqliteJournal:
+class SqliteJournal(SqliteRetention):
     """Implements `Journal` on one file, owned by one process at a time.
 
     durability: `"full"` commits survive a loss of power (WAL, synchronous=FULL: one fsync a
@@ -160,25 +158,6 @@ class SqliteJournal:
     async def totals(self) -> Totals:
         return await self._read(count_all)
 
-    async def stale(
-        self,
-        before_ms: int,
-        *,
-        limit: int,
-        ended: bool,
-        keep: Collection[SessionId] = (),
-    ) -> list[Stale]:
-        check_step(before_ms, limit)
-        return await self._read(
-            partial(stale_sessions, before_ms=before_ms, limit=limit, ended=ended, keep=keep)
-        )
-
-    async def hide(self, stale: Sequence[Stale]) -> list[SessionId]:
-        hidden: list[SessionId] = await self._write(
-            Hide("", 0, Reply(), tuple((found.id, found.head) for found in stale), _now_ms())
-        )
-        return hidden
-
     async def list(self, query: SessionQuery) -> SessionPage:
         check_query(query)
         return await self._read(partial(list_sessions, query=query))
@@ -187,10 +166,10 @@ class SqliteJournal:
         return await self._read(partial(find_session, session=session))
 
     async def beginning(self, session: SessionId) -> Beginning:
-        return Beginning(genesis=await self._read(partial(read_genesis, session=session)))
+        return await self._read(partial(read_beginning, session=session))
 
     async def delete(self, session: SessionId, *, epoch: int) -> None:
-        await self._write(Delete(session, 0, Reply(), epoch, _now_ms()))
+        await self._write(Delete(session, 0, Reply(), epoch, now_ms()))
 
     async def check(
         self,
@@ -238,8 +217,16 @@ class SqliteJournal:
         )
 
     async def _create(self, session: SessionId, new: NewSession) -> Claim:
-        await self._write(Create(session, len(new.genesis), Reply(), new), MAX_BYTES)
-        return Claim(epoch=1, revision=0, genesis=new.genesis, snapshot=None, events=[], end=None)
+        job = Create(session, len(new.genesis), Reply(), new)
+        epoch: int = await self._write(job, MAX_BYTES)
+        return Claim(
+            epoch=epoch,
+            revision=0,
+            genesis=new.genesis,
+            snapshot=None,
+            events=[],
+            end=End(0, 0),
+        )
 
     def _write(self, job: Job, limit: int = 0) -> Reply[Any]:
         """Queue `job` and return its commit, which is done already if nobody would take it."""
@@ -256,7 +243,3 @@ class SqliteJournal:
         if self._store is None:
             raise JournalUnavailable(str(self.path), why="the journal is closed")
         return await self._store.readers.run(query)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -19,7 +19,7 @@ from .checksums import checksum, seed_of
 from .sqlite_jobs import Append, columns
 
 _ROWS: Final = 1024
-"""Rows of one statement at most: 18 parameters each, of the 32,766 that SQLite takes."""
+"""Rows of one statement at most: 19 parameters each, of the 32,766 that SQLite takes."""
 
 _Values: TypeAlias = list[tuple[Any, ...]]
 
@@ -94,8 +94,9 @@ def _update(rows: int) -> str:
         " owner = column2, name = column3, state = column4, created_ms = column5,"
         " updated_ms = column6, participants = column7, messages = column8, turns = column9,"
         " events = column10, members = coalesce(column11, members),"
-        " title = column12, language = column13, interactions = column14, feedback = column15"
-        f" FROM ({_values(rows, 18)}) WHERE id = column16 AND epoch = column17 AND head = column18"
+        " title = column12, language = column13, interactions = column14, feedback = column15,"
+        f" wake_ms = column16 FROM ({_values(rows, 19)})"
+        " WHERE id = column17 AND epoch = column18 AND head = column19"
     )
 
 

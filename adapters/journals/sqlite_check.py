@@ -15,7 +15,7 @@ from ...actors.ports import IndexRow, SessionId
 from .beside import Stopped
 from .check import Piece, Stored, check_session
 from .damage import Checked, Damage
-from .sqlite_formats import SNAPSHOT_SUM, SUM
+from .sqlite_formats import BASE_SUM, SNAPSHOT_SUM, SUM
 from .sqlite_schema import connect_read_only, require_journal
 
 KEYS: Final = 1_000
@@ -97,20 +97,28 @@ class _FileCheck:
         return 0
 
     def _check_file(self) -> None:
-        """What SQLite finds itself, and events that belong to no session."""
+        """What SQLite finds itself, and what belongs to no session, or to one that is erased."""
         with self._sqlite():
             for (what,) in self._db.execute(f"PRAGMA integrity_check({MOST_OWN})"):
                 if what != "ok":
                     self._tell(Damage(what=f"SQLite: {what}"))
-        with self._sqlite():
+        for table in ("events", "snapshots", "bases", "members"):
+            with self._sqlite():
+                self._check_orphans(table)
+
+    def _check_orphans(self, table: str) -> None:
+        for what, source in (
+            ("not there", f"{table} WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE key = session)"),
+            (
+                "erased",
+                f"sessions JOIN {table} ON session = key WHERE deleted_ms IS NOT NULL AND erased",
+            ),
+        ):
             orphans = self._db.execute(
-                "SELECT session, count(*) FROM events"
-                " WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE key = session)"
-                " GROUP BY session LIMIT ?",
-                (MOST_OWN,),
+                f"SELECT session, count(*) FROM {source} GROUP BY session LIMIT ?", (MOST_OWN,)
             )
             for key, count in orphans:
-                self._tell(Damage(what=f"{count} events of a session {key} that is not there"))
+                self._tell(Damage(what=f"{count} {table} of a session {key} that is {what}"))
 
     def _all_keys(self) -> Iterator[tuple[int, SessionId]]:
         last: int | None = 0
@@ -132,13 +140,13 @@ class _FileCheck:
             try:
                 stored = _read_stored(self._db, key)
                 if stored is not None:
-                    for damage in check_session(stored, self._events(key)):
+                    for damage in check_session(stored, self._events(key, stored.dropped)):
                         self._tell(damage)
             finally:
                 self._db.execute("COMMIT")
 
-    def _events(self, key: int) -> Iterator[Piece]:
-        after, more = 0, True
+    def _events(self, key: int, after: int) -> Iterator[Piece]:
+        more = True
         while more:
             rows = self._db.execute(
                 f"SELECT revision, body, {SUM} FROM events"
@@ -176,19 +184,23 @@ def _key_of(db: sqlite3.Connection, session: SessionId) -> tuple[int, SessionId]
 def _read_stored(db: sqlite3.Connection, key: int) -> Stored | None:
     """None: it has been deleted meanwhile."""
     found = db.execute(
-        f"SELECT {', '.join(_FIELDS)}, members, head FROM sessions"
+        f"SELECT {', '.join(_FIELDS)}, members, head, base FROM sessions"
         " WHERE key = ? AND deleted_ms IS NULL",
         (key,),
     ).fetchone()
     if found is None:
         return None
-    *fields, members, head = found
+    *fields, members, head, dropped = found
     listed = db.execute("SELECT user FROM members WHERE session = ?", (key,)).fetchall()
     return Stored(
         row=_row(dict(zip(_FIELDS, fields, strict=True)), members),
         head=head,
+        dropped=dropped,
         genesis=db.execute(
             f"SELECT revision, body, {SUM} FROM events WHERE session = ? AND revision = 0", (key,)
+        ).fetchone(),
+        base=db.execute(
+            f"SELECT revision, body, {BASE_SUM} FROM bases WHERE session = ?", (key,)
         ).fetchone(),
         snapshot=db.execute(
             f"SELECT revision, body, {SNAPSHOT_SUM} FROM snapshots WHERE session = ?", (key,)

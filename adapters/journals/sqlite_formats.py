@@ -2,7 +2,8 @@
 
 1: as it began. 2: events and snapshots bear checksums, and the index of sessions tells of their
 records. Events that were there before have no sum; `unsummed` in `meta` is the last row of `events`
-for which that is right. No row of the index is rewritten: each gets its values with its next event.
+for which that is right. 3: what stands for events that are dropped is a base, and what is hidden is
+erased. No row of the index is ever rewritten: each gets its values with its next event.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-FORMAT: Final = "2"
+FORMAT: Final = "3"
 """What `meta` says of a file written by this version."""
 
-READABLE: Final = ("1", FORMAT)
+READABLE: Final = ("1", "2", FORMAT)
 """What this version reads. Any other file is refused, untouched."""
 
 SUM: Final = (
@@ -28,6 +29,14 @@ SNAPSHOT_SUM: Final = (
 )
 """The same for `snapshots`; in a file that began with checksums none may lack."""
 
+BASE_SUM: Final = "coalesce(CAST(bases.sum AS INTEGER), -1)"
+"""The same for `bases`: none may lack."""
+
+BASES: Final = """CREATE TABLE bases(
+    session INTEGER PRIMARY KEY, revision INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER,
+    dropping INTEGER NOT NULL)"""
+"""`dropping`: events that the base stands for are still there, and to be dropped."""
+
 _STEPS: Final = {
     "1": (
         "ALTER TABLE events ADD COLUMN sum INTEGER",
@@ -39,8 +48,18 @@ _STEPS: Final = {
         "INSERT INTO meta SELECT 'unsummed', coalesce(max(rowid), 0) FROM events",
         "UPDATE meta SET value = '2' WHERE key = 'format'",
     ),
+    "2": (
+        "ALTER TABLE sessions ADD COLUMN wake_ms INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE sessions ADD COLUMN base INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE sessions ADD COLUMN erased INTEGER NOT NULL DEFAULT 0",
+        BASES,
+        "UPDATE meta SET value = '3' WHERE key = 'format'",
+    ),
 }
 """What leads from a format to the next. None of it takes longer the more there is."""
+
+_NO_BASES: Final = """CREATE TEMP VIEW bases AS
+SELECT 0 AS session, 0 AS revision, x'' AS body, 0 AS sum, 0 AS dropping WHERE false"""
 
 _VIEWS: Final = {
     "1": (
@@ -49,7 +68,14 @@ _VIEWS: Final = {
         """CREATE TEMP VIEW snapshots AS
         SELECT session, revision, body, NULL AS sum FROM main.snapshots""",
         """CREATE TEMP VIEW sessions AS SELECT *,
-        '' AS title, 'en' AS language, 0 AS interactions, 0 AS feedback FROM main.sessions""",
+        '' AS title, 'en' AS language, 0 AS interactions, 0 AS feedback,
+        0 AS wake_ms, 0 AS base, 0 AS erased FROM main.sessions""",
+        _NO_BASES,
+    ),
+    "2": (
+        """CREATE TEMP VIEW sessions AS SELECT *,
+        0 AS wake_ms, 0 AS base, 0 AS erased FROM main.sessions""",
+        _NO_BASES,
     ),
 }
 """What makes an older file look, to one connection, like one of this version."""

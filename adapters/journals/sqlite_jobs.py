@@ -7,7 +7,7 @@ anything; every rule about epochs and revisions is part of the statement that wr
 from __future__ import annotations
 
 import sqlite3
-from typing import Any, TypeAlias
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -16,6 +16,21 @@ from ...actors.kernel.reply import Reply
 from ...actors.ports import Commit, End, IndexRow, NewSession, SessionId
 from .bounds import check_row
 from .checksums import checksum, seed_of
+
+
+class Job(Protocol):
+    """A write, with the commit that tells of it. `session` is empty if it is of no one session."""
+
+    @property
+    def session(self) -> SessionId: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def commit(self) -> Reply[Any]: ...
+
+    def run(self, db: sqlite3.Connection) -> Any: ...
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +69,7 @@ class Append(msgspec.Struct, frozen=True, gc=False):
             "UPDATE sessions SET head = ?, end_epoch = NULL, end_position = NULL, owner = ?,"
             " name = ?, state = ?, created_ms = ?, updated_ms = ?, participants = ?,"
             " messages = ?, turns = ?, events = ?, members = coalesce(?, members),"
-            " title = ?, language = ?, interactions = ?, feedback = ?"
+            " title = ?, language = ?, interactions = ?, feedback = ?, wake_ms = ?"
             " WHERE id = ? AND epoch = ? AND head = ?",
             (self.last, *columns(row), self.session, self.epoch, self.after),
         ).rowcount
@@ -88,7 +103,7 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
         # `head`: the appends it folds may have failed, and it must not outlive them.
         changed = db.execute(
             "INSERT INTO snapshots SELECT key, ?, ?, ? FROM sessions"
-            " WHERE id = ? AND epoch = ? AND head >= ?"
+            " WHERE id = ? AND epoch = ? AND head >= ? AND base <= ?"
             " ON CONFLICT(session) DO UPDATE SET revision = excluded.revision,"
             " body = excluded.body, sum = excluded.sum WHERE excluded.revision > revision",
             (
@@ -97,6 +112,7 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
                 checksum(seed_of(self.session), self.revision, self.state),
                 self.session,
                 self.epoch,
+                self.revision,
                 self.revision,
             ),
         ).rowcount
@@ -112,7 +128,7 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
             return Fenced(self.session, epoch=self.epoch)
         if found[0] < self.revision:
             return Conflict(self.session, after=self.revision)
-        return None  # a newer one is there already
+        return None  # a newer one is there already, or what stands for events that are dropped
 
 
 class Release(msgspec.Struct, frozen=True, gc=False):
@@ -134,20 +150,28 @@ class Release(msgspec.Struct, frozen=True, gc=False):
 
 
 class Create(msgspec.Struct, frozen=True, gc=False):
+    """The new session's epoch is beyond all those of sessions that are forgotten.
+
+    So whoever has owned another session of this id stays fenced. Keys are not used again either:
+    they say whose rows are whose.
+    """
+
     session: SessionId
     size: int
-    commit: Reply[None]
+    commit: Reply[int]
     new: NewSession
 
-    def run(self, db: sqlite3.Connection) -> None:
+    def run(self, db: sqlite3.Connection) -> int:
         check_row(self.new.row)
+        (epoch,) = db.execute(f"SELECT {used('epoch')} + 1").fetchone()
         changed = db.execute(
-            "INSERT INTO sessions(id, epoch, head, owner, name, state, created_ms, updated_ms,"
-            " participants, messages, turns, events, members,"
-            " title, language, interactions, feedback)"
-            " VALUES (?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO sessions(key, id, epoch, head, owner, name, state, created_ms,"
+            " updated_ms, participants, messages, turns, events, members,"
+            " title, language, interactions, feedback, wake_ms)"
+            f" SELECT 1 + max(coalesce(max(key), 0), {used('key')}),"
+            " ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM sessions WHERE true"
             " ON CONFLICT(id) DO NOTHING",
-            (self.session, *columns(self.new.row)),
+            (self.session, epoch, *columns(self.new.row)),
         ).rowcount
         if not changed:
             raise SessionExists(self.session)
@@ -155,6 +179,7 @@ class Create(msgspec.Struct, frozen=True, gc=False):
             "INSERT INTO events SELECT key, 0, ?, ? FROM sessions WHERE id = ?",
             (self.new.genesis, checksum(seed_of(self.session), 0, self.new.genesis), self.session),
         )
+        return int(epoch)
 
 
 class Take(msgspec.Struct, frozen=True, gc=False):
@@ -205,31 +230,6 @@ class Delete(msgspec.Struct, frozen=True, gc=False):
         return Fenced(self.session, epoch=self.epoch)
 
 
-class Hide(msgspec.Struct, frozen=True, gc=False):
-    """Of no one session: `session` is empty. `found` are ids, each with its head."""
-
-    session: SessionId
-    size: int
-    commit: Reply[list[SessionId]]
-    found: tuple[tuple[SessionId, int], ...]
-    now_ms: int
-
-    def run(self, db: sqlite3.Connection) -> list[SessionId]:
-        hidden: list[SessionId] = []
-        for session, head in self.found:
-            changed = db.execute(
-                "UPDATE sessions SET deleted_ms = ?, epoch = epoch + 1"
-                " WHERE id = ? AND head = ? AND deleted_ms IS NULL",
-                (self.now_ms, session, head),
-            ).rowcount
-            if changed:
-                hidden.append(session)
-        return hidden
-
-
-Job: TypeAlias = Append | Snapshot | Release | Create | Take | Delete | Hide
-
-
 def columns(row: IndexRow) -> tuple[Any, ...]:
     """`row` without its id, in the order of the table."""
     return (
@@ -247,7 +247,13 @@ def columns(row: IndexRow) -> tuple[Any, ...]:
         row.language,
         row.interactions,
         row.feedback,
+        row.wake_ms,
     )
+
+
+def used(what: Literal["epoch", "key"]) -> str:
+    """The highest one that a forgotten session has had; 0 if none is forgotten."""
+    return f"coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'used {what}'), 0)"
 
 
 def _owns(db: sqlite3.Connection, session: SessionId, epoch: int) -> bool:

@@ -8,7 +8,7 @@ tails of 100 events took up to 112 ms row by row and 45 ms joined; of 1,000 even
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -16,18 +16,18 @@ import msgspec
 
 from ...actors.errors import SessionDamaged, SessionNotFound
 from ...actors.ports import (
+    Beginning,
     Claim,
     IndexRow,
     Page,
     SessionId,
     SessionPage,
     SessionQuery,
-    Stale,
     Totals,
     UserId,
 )
 from .checksums import first_damaged
-from .sqlite_formats import SNAPSHOT_SUM, SUM
+from .sqlite_formats import BASE_SUM, SNAPSHOT_SUM, SUM
 from .sqlite_group import is_corrupt
 from .sqlite_jobs import Taken
 
@@ -47,39 +47,63 @@ _ROWS: Final = msgspec.json.Decoder(list[IndexRow])
 def read_claim(db: sqlite3.Connection, session: SessionId, taken: Taken) -> Claim:
     """The snapshot and the events behind it, as they are at one instant after the claim.
 
-    A snapshot that is damaged is passed over: the events say the same.
+    A snapshot that is damaged is passed over: the base and the events say the same.
     """
     with damage_of(session):
-        head, last, snapshot = _ends(db, session, taken.key)
-        if last > head:
-            why = f"the journal has events up to {last}, but says that it ends there"
-            raise SessionDamaged(session, revision=head, why=why)
-        return Claim(
-            epoch=taken.epoch,
-            revision=head,
-            genesis=_genesis(db, session, taken.key),
-            snapshot=snapshot,
-            events=_events(db, session, taken.key, snapshot[0] if snapshot else 0, head),
-            end=taken.end,
-        )
+        ends = _ends(db, session, taken.key)
+        try:
+            return _claimed(db, session, taken, ends)
+        except SessionDamaged:
+            if not _changed(db, taken.key, ends.base):
+                raise
+            return read_claim(db, session, taken)
+
+
+def _claimed(db: sqlite3.Connection, session: SessionId, taken: Taken, ends: _Ends) -> Claim:
+    head, snapshot, base = ends.head, ends.snapshot, None
+    if ends.last > head:
+        why = f"the journal has events up to {ends.last}, but says that it ends there"
+        raise SessionDamaged(session, revision=head, why=why)
+    if snapshot is None and ends.base:
+        base = _base(db, session, taken.key, ends.base)
+    return Claim(
+        epoch=taken.epoch,
+        revision=head,
+        genesis=_genesis(db, session, taken.key),
+        snapshot=snapshot,
+        events=_events(db, session, taken.key, snapshot[0] if snapshot else ends.base, head),
+        end=taken.end,
+        base=base,
+    )
 
 
 def read_page(db: sqlite3.Connection, session: SessionId, *, after: int, limit: int) -> Page:
     """Events after `after`, contiguous. What is committed meanwhile is left for the next page."""
     with damage_of(session):
-        key, head = _find(db, session)
-        oldest = db.execute(
-            "SELECT min(revision) FROM events WHERE session = ? AND revision > ?", (key, after)
-        ).fetchone()[0]
-        first = after + 1 if oldest is None else oldest
-        last = min(first - 1 + limit, head)
-        return Page(first=first, events=_events(db, session, key, first - 1, last), head=head)
+        key, head, base = _find(db, session)
+        start = max(after, base)
+        last = max(min(start + limit, head), start)
+        try:
+            events = _events(db, session, key, start, last)
+        except SessionDamaged:
+            if not _changed(db, key, base):
+                raise
+            return read_page(db, session, after=after, limit=limit)
+        return Page(first=start + 1, events=events, head=head)
 
 
-def read_genesis(db: sqlite3.Connection, session: SessionId) -> bytes:
+def read_beginning(db: sqlite3.Connection, session: SessionId) -> Beginning:
+    """The genesis, and the base if events are dropped."""
     with damage_of(session):
-        key, _ = _find(db, session)
-        return _genesis(db, session, key)
+        key, _, revision = _find(db, session)
+        genesis = _genesis(db, session, key)
+        try:
+            base = _base(db, session, key, revision) if revision else None
+        except SessionDamaged:
+            if not _changed(db, key, revision):
+                raise
+            return read_beginning(db, session)
+        return Beginning(genesis=genesis, base=base)
 
 
 @contextmanager
@@ -102,17 +126,20 @@ def list_sessions(db: sqlite3.Connection, query: SessionQuery) -> SessionPage:
             values.append(wanted)
     if query.owner is None and query.state in _PARTIAL:
         where.append(_PARTIAL[query.state])
+    if query.since_ms is not None:
+        where.append("updated_ms >= ?")
+        values.append(query.since_ms)
     if query.after is not None:
         where.append("(updated_ms, key) < (?, (SELECT key FROM sessions WHERE id = ?))")
         values += (query.after.updated_ms, query.after.id)
     source = f"sessions WHERE {' AND '.join(where)} ORDER BY updated_ms DESC, key DESC LIMIT ?"
-    rows = _rows(db, source, (*values, query.limit + 1))
+    rows = rows_of(db, source, (*values, query.limit + 1))
     return SessionPage(rows=rows[: query.limit], more=len(rows) > query.limit)
 
 
 def find_session(db: sqlite3.Connection, session: SessionId) -> IndexRow | None:
     """One row of the index."""
-    rows = _rows(db, "sessions WHERE id = ? AND deleted_ms IS NULL", (session,))
+    rows = rows_of(db, "sessions WHERE id = ? AND deleted_ms IS NULL", (session,))
     return rows[0] if rows else None
 
 
@@ -122,7 +149,7 @@ def sessions_joined_by(db: sqlite3.Connection, user: UserId) -> list[IndexRow]:
         "members JOIN sessions ON session = key WHERE user = ? AND deleted_ms IS NULL"
         " AND state IN ('active', 'paused') ORDER BY joined"
     )
-    return _rows(db, rows, (user,))
+    return rows_of(db, rows, (user,))
 
 
 def count_all(db: sqlite3.Connection) -> Totals:
@@ -135,7 +162,8 @@ def count_all(db: sqlite3.Connection) -> Totals:
     return Totals(**dict(zip(Totals.__struct_fields__, counted, strict=True)))
 
 
-def _rows(db: sqlite3.Connection, source: str, values: tuple[Any, ...]) -> list[IndexRow]:
+def rows_of(db: sqlite3.Connection, source: str, values: tuple[Any, ...]) -> list[IndexRow]:
+    """The rows of the index that come from `source`, without the members."""
     fields = [name for name in IndexRow.__struct_fields__ if name != "members"]
     pairs = ", ".join(f"'{name}', {name}" for name in fields)
     (text,) = db.execute(
@@ -146,31 +174,60 @@ def _rows(db: sqlite3.Connection, source: str, values: tuple[Any, ...]) -> list[
     return _ROWS.decode(text)
 
 
-def _find(db: sqlite3.Connection, session: SessionId) -> tuple[int, int]:
-    found: tuple[int, int] | None = db.execute(
-        "SELECT key, head FROM sessions WHERE id = ? AND deleted_ms IS NULL", (session,)
+def _find(db: sqlite3.Connection, session: SessionId) -> tuple[int, int, int]:
+    """The key, the head and the revision of the base."""
+    found: tuple[int, int, int] | None = db.execute(
+        "SELECT key, head, base FROM sessions WHERE id = ? AND deleted_ms IS NULL", (session,)
     ).fetchone()
     if found is None:
         raise SessionNotFound(session)
     return found
 
 
-def _ends(
-    db: sqlite3.Connection, session: SessionId, key: int
-) -> tuple[int, int, tuple[int, bytes] | None]:
-    """The head, the last revision there is an event of, and the snapshot if it is whole."""
+class _Ends(msgspec.Struct, frozen=True):
+    """`last` is the last revision there is an event of; `snapshot` is there if it is whole."""
+
+    head: int
+    base: int
+    last: int
+    snapshot: tuple[int, bytes] | None
+
+
+def _ends(db: sqlite3.Connection, session: SessionId, key: int) -> _Ends:
     found = db.execute(
-        "SELECT head, (SELECT coalesce(max(events.revision), 0) FROM events WHERE session = key),"
+        "SELECT head, base, deleted_ms,"
+        " (SELECT coalesce(max(events.revision), 0) FROM events WHERE session = key),"
         f" snapshots.revision, body, {SNAPSHOT_SUM}"
-        " FROM sessions LEFT JOIN snapshots ON session = key WHERE key = ?",
+        " FROM sessions LEFT JOIN snapshots ON session = key AND snapshots.revision >= base"
+        " WHERE key = ?",
         (key,),
     ).fetchone()
     if found is None:
         raise SessionDamaged(session, revision=0, why="its row in the journal cannot be found")
-    head, last, revision, state, written = found
+    head, base, hidden, last, revision, state, written = found
+    if hidden is not None:  # since it was claimed
+        raise SessionNotFound(session)
     if revision is None or first_damaged(session, revision, [state], [written]) is not None:
-        return head, last, None
-    return head, last, (revision, state)
+        return _Ends(head, base, last, None)
+    return _Ends(head, base, last, (revision, state))
+
+
+def _changed(db: sqlite3.Connection, key: int, base: int) -> bool:
+    """Whether a session has been trimmed or hidden since it had that `base`."""
+    found = db.execute("SELECT base, deleted_ms FROM sessions WHERE key = ?", (key,)).fetchone()
+    return bool(found != (base, None))
+
+
+def _base(db: sqlite3.Connection, session: SessionId, key: int, revision: int) -> tuple[int, bytes]:
+    found = db.execute(
+        f"SELECT body, {BASE_SUM} FROM bases WHERE session = ? AND revision = ?", (key, revision)
+    ).fetchone()
+    if found is None:
+        why = "what stands for its oldest events is missing in the journal"
+        raise SessionDamaged(session, revision=revision, why=why)
+    body: bytes = found[0]
+    _require_whole(session, revision, [body], found[1:])
+    return revision, body
 
 
 def _genesis(db: sqlite3.Connection, session: SessionId, key: int) -> bytes:
@@ -254,18 +311,3 @@ def _cut(joined: bytes, sizes: list[int]) -> list[bytes]:
         pieces.append(joined[start : start + size])
         start += size
     return pieces
-
-
-def stale_sessions(
-    db: sqlite3.Connection, *, before_ms: int, limit: int, ended: bool, keep: Collection[SessionId]
-) -> list[Stale]:
-    """Sessions that nobody has touched for long, the longest first."""
-    # 'ended' is written out, so that the index of ended sessions is used.
-    only = " AND state = 'ended'" if ended else ""
-    rows = db.execute(
-        f"SELECT id, head, updated_ms FROM sessions WHERE deleted_ms IS NULL{only}"
-        " AND updated_ms < ? AND id NOT IN (SELECT value FROM json_each(?))"
-        " ORDER BY updated_ms, key LIMIT ?",
-        (before_ms, msgspec.json.encode(list(keep)).decode(), limit),
-    )
-    return [Stale(id=name, head=head, updated_ms=at) for name, head, at in rows]

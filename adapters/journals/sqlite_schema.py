@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from ...actors.errors import JournalFormat, JournalUnavailable
-from .sqlite_formats import FORMAT, READABLE, adapt, format_of, migrate
+from .sqlite_formats import BASES, FORMAT, READABLE, adapt, format_of, migrate
 
 APPLICATION_ID: Final = 0x6772_6E6D
 """Lets `file` and SQLite's own tools tell a journal from another database."""
@@ -24,7 +24,7 @@ SYNCHRONOUS: Final[dict[Durability, str]] = {"full": "FULL", "process": "NORMAL"
 # Events are an append-only log with an index on it, not clustered by session: with many sessions
 # writing at once that is up to 2.5 times faster. Revision 0 is the genesis. It is not a column of
 # `sessions`, because every append rewrites that row.
-_TABLES: Final = """
+_TABLES: Final = f"""
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE sessions(
     key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
@@ -35,7 +35,8 @@ CREATE TABLE sessions(
     participants INTEGER NOT NULL, messages INTEGER NOT NULL, turns INTEGER NOT NULL,
     events INTEGER NOT NULL, members TEXT,
     title TEXT NOT NULL, language TEXT NOT NULL,
-    interactions INTEGER NOT NULL, feedback INTEGER NOT NULL
+    interactions INTEGER NOT NULL, feedback INTEGER NOT NULL,
+    wake_ms INTEGER NOT NULL, base INTEGER NOT NULL DEFAULT 0, erased INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE members(
     joined INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, session INTEGER NOT NULL,
@@ -51,6 +52,7 @@ CREATE UNIQUE INDEX events_revision ON events(session, revision);
 CREATE TABLE snapshots(
     session INTEGER PRIMARY KEY, revision INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER
 );
+{BASES};
 """
 
 # Who takes part is written as a list with the row, and taken apart here, so that an append stays
@@ -68,19 +70,22 @@ _TRIGGERS: Final = tuple(
     )
 )
 
-_ENDED: Final = (
-    "CREATE INDEX IF NOT EXISTS sessions_ended ON sessions(updated_ms, key)"
-    " WHERE deleted_ms IS NULL AND state = 'ended'"
-)
-"""What expiry looks through. A file that was made without it is given it when it is next opened."""
+MANY: Final = 64
+"""Events that may be dropped of a session, from which on an index tells of them."""
 
-_RESTING: Final = (
-    "CREATE INDEX IF NOT EXISTS sessions_resting ON sessions(state, updated_ms, key)"
-    " WHERE deleted_ms IS NULL AND state IN ('created', 'paused')"
-)
-"""The few that do not go on, which a listing would look for among all: in a million, for 2.5 s.
-A session at work is in neither of the two indexes, so that its appends pay for none. Added as
-`_ENDED` is."""
+# Made when a file is next opened, if it is without them. Each leaves out the sessions that are at
+# work, or nearly all of them, so that their appends pay for none. The first is what expiry looks
+# through; the second has the few that do not go on, which a listing would look for among all: in
+# a million, for 2.5 s.
+_INDICES: Final = {
+    "ended": "sessions(updated_ms, key) WHERE deleted_ms IS NULL AND state = 'ended'",
+    "resting": """sessions(state, updated_ms, key)
+        WHERE deleted_ms IS NULL AND state IN ('created', 'paused')""",
+    "hidden": "sessions(erased, deleted_ms) WHERE deleted_ms IS NOT NULL",
+    "due": "sessions(wake_ms, key) WHERE wake_ms <> 0 AND deleted_ms IS NULL",
+    "long": f"sessions(id) WHERE head - events - base >= {MANY} AND deleted_ms IS NULL",
+    "trimmed": "bases(session) WHERE dropping",
+}
 
 WAL_BYTES: Final = 4 << 20
 """The write-ahead log is copied into the file when it is this large, and cut to it."""
@@ -136,15 +141,20 @@ def prepare(db: sqlite3.Connection, *, fresh: bool = True) -> None:
     """Make the tables, or bring older ones forward, in one transaction: all of it or nothing."""
     if not fresh:
         migrate(db)
-        db.execute(_ENDED)
-        db.execute(_RESTING)
+        _make_indices(db)
         return
     db.execute("BEGIN IMMEDIATE")
-    for statement in (*filter(str.strip, _TABLES.split(";")), *_TRIGGERS, _ENDED, _RESTING):
+    for statement in (*filter(str.strip, _TABLES.split(";")), *_TRIGGERS):
         db.execute(statement)
+    _make_indices(db)
     db.execute("INSERT INTO meta VALUES ('format', ?), ('unsummed', '0')", (FORMAT,))
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute("COMMIT")
+
+
+def _make_indices(db: sqlite3.Connection) -> None:
+    for name, what in _INDICES.items():
+        db.execute(f"CREATE INDEX IF NOT EXISTS sessions_{name} ON {what}")
 
 
 def holds_journal(path: Path, *, busy_s: float) -> bool:

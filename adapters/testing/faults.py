@@ -123,9 +123,9 @@ class FaultyJournal(WrappedJournal):
         commit: Commit = Reply()
         if self.dead:
             return commit
-        error, written = self._failures.pop(0) if self._failures else (None, True)
 
         def run() -> None:
+            error, written = self._failures.pop(0) if self._failures else (None, True)
             if written:
                 write().on_done(lambda done: self._answer(commit, done, error))
             elif error is not None:

@@ -92,7 +92,8 @@ class History(Talk):
         are not taken along. With an `id` it is safe to try again: it is made once.
 
         Raises InvalidInput. Refused: NotMember, InvalidInput (no such revision), SessionExists,
-        CapacityError, Rejected (too large to begin with), SessionDamaged.
+        CapacityError, Rejected (too large to begin with), SessionDamaged, NotKept (the events up
+        to `at` are no longer kept).
         """
         return self._runtime.fork(
             self.id,

@@ -15,6 +15,7 @@ from session.cast import room as cast
 from theatre import GatedJournal, Script, echo, play, settle, texts
 
 import greenroom
+from greenroom.actors.ports import Beginning
 from greenroom.actors.session import events as happened
 from greenroom.actors.session.commands import Send, UpdateContext
 from greenroom.actors.session.fold import apply
@@ -332,7 +333,7 @@ def test_what_is_too_large_to_begin_with_is_refused(monkeypatch: Any) -> None:
 
 def test_a_journal_that_cannot_be_read_is_reported_and_the_source_goes_on() -> None:
     class Unreadable(MemoryJournal):
-        async def genesis(self, session: str) -> bytes:
+        async def beginning(self, session: str) -> Beginning:
             raise ZeroDivisionError
 
     async def scene() -> None:

@@ -6,13 +6,14 @@ import asyncio
 import gc
 import math
 import weakref
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Any
 
 from rooms.hall import Ear, refused
 from theatre import GatedJournal, ManualClock, Script, play, settle
 
 import greenroom
+from greenroom.actors.ports import Stale
 from greenroom.supervisor.expiry import STEP
 
 DAY_S = 24 * 3600.0
@@ -28,11 +29,11 @@ class Watched(GatedJournal):
         self.going = asyncio.Event()
         self.going.set()
 
-    async def expire(self, before_ms: int, *, limit: int, keep: Collection[str] = ()) -> list[str]:
+    async def hide(self, stale: Sequence[Stale]) -> list[str]:
         await self.going.wait()
         if self.errors:
             raise self.errors.pop(0)
-        self.steps.append(await super().expire(before_ms, limit=limit, keep=keep))
+        self.steps.append(await super().hide(stale))
         return self.steps[-1]
 
 

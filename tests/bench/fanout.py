@@ -34,6 +34,7 @@ from measure import Case, machine, run_rounds, table, timed, write_json
 
 from greenroom.actors.kernel.dispatcher import LoopDispatcher
 from greenroom.actors.kernel.reply import Reply
+from greenroom.actors.ports import End
 from greenroom.actors.session.events import TextStreamed
 from greenroom.actors.session.items import Published
 from greenroom.actors.session.live import LiveLog
@@ -112,7 +113,7 @@ class Greenroom(Fanout):
     def open(self, readers: int) -> None:
         dispatcher = LoopDispatcher(asyncio.get_running_loop())
         self._live = LiveLog("s")
-        self._live.open(incarnation="cafe", epoch=1, revision=0, end=None)
+        self._live.open(incarnation="cafe", epoch=1, revision=0, end=End(0, 0))
         self._subscriptions = [self._subscribed(dispatcher) for _ in range(readers)]
 
     def _subscribed(self, dispatcher: LoopDispatcher) -> Subscription:

@@ -42,6 +42,11 @@ ROWS = {
         "pieces of text, published",
         "memory grown meanwhile",
     ],
+    "full_house": [
+        "ask a healthy session, p50",
+        "ask a healthy session, p99",
+        "ask a healthy session, p99.9",
+    ],
 }
 
 
@@ -50,17 +55,28 @@ def test_a_benchmark_prints_every_row(benchmark: str, tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     program = Path(__file__).with_name(f"{benchmark}.py")
 
-    printed = subprocess.run(
-        [sys.executable, str(program), "--smoke", "--json", str(figures)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        capture_output=True,
-        text=True,
-        timeout=3 * GUARD_S,
-        check=True,
-    ).stdout
+    printed = run(program, "--json", str(figures))
 
     rows = json.loads(figures.read_text())["rows"]
     assert [row["name"] for row in rows] == ROWS[benchmark]
     for row in rows:
         assert any(line.startswith(row["name"]) for line in printed.splitlines())
         assert all(row["samples"].values())
+
+
+def test_a_soak_ends_with_nothing_left(tmp_path: Path) -> None:
+    printed = run(Path(__file__).with_name("soak.py"), "--journal", str(tmp_path))
+
+    assert printed.splitlines()[-1] == "wrong: nothing"
+
+
+def run(program: Path, *arguments: str) -> str:
+    """What a benchmark prints when it is only tried."""
+    return subprocess.run(
+        [sys.executable, str(program), "--smoke", *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=3 * GUARD_S,
+        check=True,
+    ).stdout

@@ -46,7 +46,9 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Journal:
 async def test_a_new_session_begins_at_revision_0_of_epoch_1(journal: Journal) -> None:
     claim = await create(journal, genesis=b"born")
 
-    assert claim == Claim(epoch=1, revision=0, genesis=b"born", snapshot=None, events=[], end=None)
+    assert claim == Claim(
+        epoch=1, revision=0, genesis=b"born", snapshot=None, events=[], end=End(0, 0)
+    )
 
 
 @played
@@ -500,7 +502,7 @@ async def test_a_session_without_events_has_an_empty_page(journal: Journal) -> N
 
 @played
 async def test_what_does_not_exist_cannot_be_read(journal: Journal) -> None:
-    for reading in (journal.read("s", after=0, limit=1), journal.genesis("s")):
+    for reading in (journal.read("s", after=0, limit=1), journal.beginning("s")):
         with pytest.raises(SessionNotFound):
             await reading
 
@@ -624,7 +626,7 @@ async def test_a_deleted_session_is_hidden(journal: Journal) -> None:
     for gone in (
         journal.claim("s"),
         journal.read("s", after=0, limit=1),
-        journal.genesis("s"),
+        journal.beginning("s"),
         journal.delete("s", epoch=1),
         journal.delete("s", epoch=2),
     ):
@@ -663,94 +665,6 @@ async def test_only_the_owner_can_delete(journal: Journal) -> None:
     assert isinstance(await error_of(journal.delete("s", epoch=1)), Fenced)
     assert isinstance(await error_of(journal.delete("nobody", epoch=1)), SessionNotFound)
     assert await _listed(journal) == ["s"]
-
-
-# --- expiry --------------------------------------------------------------------------------------
-
-
-async def _aged(journal: Journal, *ages: int, state: str = "ended") -> None:
-    """Sessions `s-0`, `s-1`, ... that were last updated at `ages`."""
-    for n, updated_ms in enumerate(ages):
-        await create(journal, f"s-{n}", state=state, updated_ms=updated_ms)
-
-
-@played
-async def test_a21_ended_sessions_expire_the_longest_untouched_first(journal: Journal) -> None:
-    await _aged(journal, 3_000, 1_000, 4_000, 2_000)
-
-    assert await journal.expire(4_000, limit=2) == ["s-1", "s-3"]
-    assert await journal.expire(4_000, limit=2) == ["s-0"]
-    assert await journal.expire(4_000, limit=2) == []
-
-    assert await _listed(journal) == ["s-2"]
-
-
-@played
-async def test_a21_no_other_session_expires(journal: Journal) -> None:
-    for n, state in enumerate(("created", "active", "paused")):
-        await create(journal, f"s-{n}", state=state)
-    await create(journal, "again", state="ended", updated_ms=1_000)
-    await append(journal, b"late", session="again", state="ended", updated_ms=9_000)
-
-    assert await journal.expire(9_000, limit=100) == []
-
-    assert len(await _listed(journal)) == 4
-
-
-@played
-async def test_a21_what_is_on_stage_is_kept(journal: Journal) -> None:
-    await _aged(journal, 1_000, 2_000, 3_000)
-
-    assert await journal.expire(9_000, limit=1, keep=["s-0", "nobody"]) == ["s-1"]
-    assert await journal.expire(9_000, limit=9, keep={"s-0"}) == ["s-2"]
-
-    assert await _listed(journal) == ["s-0"]
-
-
-@played
-async def test_a21_expiry_hides_as_deleting_does(journal: Journal) -> None:
-    await create(journal, state="ended")
-    await append(journal, b"e", state="ended")
-
-    assert await journal.expire(9_000, limit=9) == ["s"]
-
-    for gone in (journal.claim("s"), journal.genesis("s"), journal.delete("s", epoch=1)):
-        assert isinstance(await error_of(gone), SessionNotFound)
-    assert await journal.find("s") is None
-    assert isinstance(await error_of(create(journal)), SessionExists)
-    assert isinstance(await error_of(append(journal, b"late", after=1)), Fenced)
-    assert isinstance(await error_of(journal.release("s", epoch=1, end=End(1, 1))), Fenced)
-
-
-@played
-async def test_a21_of_an_expiry_and_a_claim_at_once_the_first_one_wins(journal: Journal) -> None:
-    await _aged(journal, 1_000)
-
-    expired, claimed = await asyncio.gather(
-        journal.expire(9_000, limit=9), error_of(journal.claim("s-0"))
-    )
-
-    assert expired == ["s-0"]
-    assert isinstance(claimed, SessionNotFound)
-
-
-@pytest.mark.parametrize(
-    ("field", "bounds"),
-    [
-        ("limit", {"limit": 0}),
-        ("limit", {"limit": 1_001}),
-        ("before_ms", {"before_ms": 2**63}),
-    ],
-)
-@played
-async def test_a_step_of_expiry_has_bounds(
-    journal: Journal, field: str, bounds: dict[str, int]
-) -> None:
-    asked = {"before_ms": 9_000, "limit": 1} | bounds
-    error = await error_of(journal.expire(asked["before_ms"], limit=asked["limit"]))
-
-    assert isinstance(error, InvalidInput)
-    assert error.field == field
 
 
 # --- one session ---------------------------------------------------------------------------------
@@ -824,13 +738,12 @@ async def test_a_closed_journal_takes_nothing_and_shows_nothing(journal: Journal
         journal.claim("s"),
         journal.claim("t", create=NewSession(genesis=b"", row=row("t"))),
         journal.delete("s", epoch=1),
-        journal.expire(9_000, limit=1),
     ):
         assert isinstance(await error_of(write), NotWritten)
     for look in (
         journal.read("s", after=0, limit=1),
         journal.list(SessionQuery()),
-        journal.genesis("s"),
+        journal.beginning("s"),
         journal.find("s"),
     ):
         assert isinstance(await error_of(look), JournalUnavailable)

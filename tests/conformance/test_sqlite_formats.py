@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conformance.journal_kit import error_of, played
+from conformance.retention_kit import trim
 from data.journals.make import agent
 from theatre import ManualClock, texts
 
@@ -81,13 +82,50 @@ async def test_an_older_format_is_brought_forward_and_gone_on_with(path: Path) -
 
 
 @played
+async def test_an_older_format_is_checked_and_counted_without_being_touched(path: Path) -> None:
+    before = path.read_bytes()
+    journal, found = SqliteJournal(path, read_only=True), list[Damage]()
+
+    counted = await journal.check(found=found.append)
+    stats = await journal.stats()
+
+    assert found == []
+    assert counted.sessions == sum(stats.states.values()) == 4
+    assert stats.deleted + stats.erased == 1
+    assert path.read_bytes() == before
+
+
+@played
+async def test_retention_works_on_what_an_older_format_has_left(path: Path) -> None:
+    journal = SqliteJournal(path)
+    await journal.open()
+    while await journal.erase(2**62, limit=3):
+        pass
+    assert await journal.forget(2**62, limit=10) == 1
+    for found in await journal.trimmable(least=1, limit=10):
+        await trim(journal, found.id, found.oldest - 1)
+    await trim(journal, "asks", 2)
+    assert await journal.due(limit=10) == []
+    damage: list[Damage] = []
+
+    await journal.check(found=damage.append)
+    recording = await read_recording(journal, "talk")
+    await journal.close()
+
+    assert damage == []
+    assert recording.first > 1
+    assert texts(recording.state.history) == SAID
+
+
+@played
 async def test_bringing_forward_is_all_or_nothing(path: Path) -> None:
     """A second statement that fails leaves the file in the format it had."""
     with closing(sqlite3.connect(path)) as db:
         (found,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
         if found == FORMAT:
             return
-        db.execute("ALTER TABLE snapshots ADD COLUMN sum")  # as nobody has left it
+        columns = db.execute("PRAGMA table_info(events)").fetchall()
+        db.execute("ALTER TABLE sessions ADD COLUMN erased")  # as nobody has left it
         db.commit()
 
     error = await error_of(SqliteJournal(path).open())
@@ -95,8 +133,7 @@ async def test_bringing_forward_is_all_or_nothing(path: Path) -> None:
     assert isinstance(error, greenroom.JournalUnavailable)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() == (found,)
-        columns = [name for _, name, *_ in db.execute("PRAGMA table_info(events)")]
-        assert columns == ["session", "revision", "body"]
+        assert db.execute("PRAGMA table_info(events)").fetchall() == columns
 
 
 @pytest.mark.parametrize("table", ["events", "snapshots"])

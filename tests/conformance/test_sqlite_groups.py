@@ -95,7 +95,7 @@ def db(path: Path) -> Iterator[sqlite3.Connection]:
         prepare(db)
         for name in "ab":
             new = NewSession(genesis=b"born", row=row(name))
-            assert write_group(db, [Create(name, 0, Reply(), new)]) == [None]
+            assert write_group(db, [Create(name, 0, Reply(), new)]) == [1]
         yield db
 
 
@@ -129,7 +129,7 @@ def test_a_group_of_every_kind_runs_in_order(db: sqlite3.Connection) -> None:
         ],
     )
 
-    assert [outcomes[n] for n in (0, 1, 2, 3, 4, 6, 7, 8)] == [1, 2, 2, 2, 1, 3, None, 1]
+    assert [outcomes[n] for n in (0, 1, 2, 3, 4, 6, 7, 8)] == [1, 2, 2, 2, 1, 3, 1, 1]
     assert (outcomes[5].epoch, outcomes[5].end) == (2, End(1, 3))
     assert heads_of(db) == [3, 2, 1]
 

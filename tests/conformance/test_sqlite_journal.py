@@ -25,6 +25,7 @@ from greenroom.actors.errors import (
 from greenroom.actors.ports import SessionQuery
 from greenroom.adapters.journals.sqlite import SqliteJournal
 from greenroom.adapters.journals.sqlite_checkpoint import FULL_WAL_BYTES
+from greenroom.adapters.journals.sqlite_formats import FORMAT
 from greenroom.adapters.journals.sqlite_schema import connect
 
 
@@ -199,14 +200,14 @@ async def test_a_newer_format_is_refused_and_the_file_not_touched(
     await create(journal)
     await journal.close()
     with closing(sqlite3.connect(path)) as db:
-        db.execute("UPDATE meta SET value = '3' WHERE key = 'format'")
+        db.execute("UPDATE meta SET value = '4' WHERE key = 'format'")
         db.commit()
     before = path.read_bytes()
 
     error = await error_of(SqliteJournal(path, read_only=read_only).open())
 
     assert isinstance(error, JournalFormat)
-    assert (error.found, error.readable) == ("3", "2")
+    assert (error.found, error.readable) == ("4", FORMAT)
     assert path.read_bytes() == before
 
 
@@ -256,7 +257,7 @@ async def test_events_that_are_missing_are_not_passed_over(
 
 
 @played
-async def test_a_page_begins_with_the_oldest_event_that_is_kept(
+async def test_events_that_are_missing_without_a_base_are_no_page(
     journal: SqliteJournal, path: Path
 ) -> None:
     await create(journal)
@@ -265,9 +266,10 @@ async def test_a_page_begins_with_the_oldest_event_that_is_kept(
         db.execute("DELETE FROM events WHERE revision IN (1, 2)")
         db.commit()
 
-    page = await journal.read("s", after=0, limit=10)
+    error = await error_of(journal.read("s", after=0, limit=10))
 
-    assert (page.first, page.events, page.head) == (3, [b"3"], 3)
+    assert isinstance(error, SessionDamaged)
+    assert error.revision == 1
 
 
 # --- reading -------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from greenroom.actors.session.view import is_input
 from greenroom.adapters.journals.damage import Damage
 from greenroom.adapters.journals.sqlite import SqliteJournal
 from greenroom.adapters.journals.sqlite_jobs import Taken
-from greenroom.adapters.journals.sqlite_queries import read_claim, read_genesis, read_page
+from greenroom.adapters.journals.sqlite_queries import read_beginning, read_claim, read_page
 from greenroom.adapters.journals.sqlite_schema import connect_read_only
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def check_file(path: Path) -> None:
 def _look_at(db: sqlite3.Connection, name: str, told: Told) -> None:
     bodies = read_page(db, name, after=0, limit=1_000_000).events
     entries = [decode_entry(body) for body in bodies]
-    state = State.at_creation(decode_genesis(read_genesis(db, name)))
+    state = State.at_creation(decode_genesis(read_beginning(db, name).genesis))
     fold(state, bodies)
 
     assert state.revision == len(bodies) >= told.newest[name], f"{name}: revisions are missing"

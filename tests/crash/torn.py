@@ -34,16 +34,20 @@ SESSIONS: Final = tuple(f"s-{n}" for n in range(12))
 
 
 class Written(msgspec.Struct):
-    """What was written, in order: `heads[k]` is how far each session was after commit k."""
+    """What was written, in order: `heads[k]` is how far each session was after commit k.
+
+    `bases` are the revisions that each session was trimmed to.
+    """
 
     bodies: dict[str, list[bytes]]
     heads: list[dict[str, int]]
+    bases: dict[str, set[int]]
 
 
 async def write(path: Path, commits: int, seed: int) -> Written:
     """A journal, half of it copied into the file and half of it in the log, as it is while open."""
     rng = random.Random(seed)
-    written = Written({}, [{}])
+    written = Written({}, [{}], {})
     for half in range(2):
         journal = SqliteJournal(path)
         await journal.open()
@@ -73,7 +77,14 @@ async def _commit(journal: SqliteJournal, rng: random.Random, written: Written) 
             await journal.snapshot(name, b"s" * 300, epoch=1, revision=head + len(events))
             written.heads.append(written.heads[-1] | {name: len(bodies[name]) - 1})
             await journal.release(name, epoch=1, end=End(1, head))
+        if rng.random() < 0.15:
+            await journal.trim(name, _base(name, head), revision=head)
+            written.bases.setdefault(name, set()).add(head)
     written.heads.append(written.heads[-1] | {name: len(bodies[name]) - 1})
+
+
+def _base(name: str, revision: int) -> bytes:
+    return f"{name} up to {revision} ".encode() * 30
 
 
 def _body(rng: random.Random, name: str, revision: int) -> bytes:
@@ -133,17 +144,30 @@ async def _ask(journal: SqliteJournal, name: str, written: Written, found: Findi
     bodies = written.bodies.get(name, [])
     claim = await _typed(journal.claim(name), found)
     page = await _typed(journal.read(name, after=0, limit=10_000), found)
-    genesis = await _typed(journal.genesis(name), found)
+    beginning = await _typed(journal.beginning(name), found)
     if page is not None:
         found.heads[name] = page.head
-        _compare(name, bodies[1:], page.events, found)
-        if page.head >= len(bodies) or len(page.events) != page.head:
+        _compare(name, bodies[page.first :], page.events, found)
+        if page.first > 1 and page.first - 1 not in written.bases.get(name, ()):
+            found.lies.append(f"{name} begins at {page.first}")
+        if page.head >= len(bodies) or len(page.events) != page.head - page.first + 1:
             found.lies.append(f"{name} ends at {page.head} with {len(page.events)} events")
-    if genesis is not None:
-        _compare(name, bodies[:1], [genesis], found)
+    if beginning is not None:
+        _compare(name, bodies[:1], [beginning.genesis], found)
+        _look_at_base(name, beginning.base, written, found)
     if claim is not None:
-        first = 0 if claim.snapshot is None else claim.snapshot[0]
+        _look_at_base(name, claim.base, written, found)
+        first = (claim.snapshot or claim.base or (0, b""))[0]
         _compare(name, bodies[1 + first :], claim.events, found)
+
+
+def _look_at_base(
+    name: str, base: tuple[int, bytes] | None, written: Written, found: Finding
+) -> None:
+    if base is None:
+        return
+    if base[0] not in written.bases.get(name, ()) or base[1] != _base(name, base[0]):
+        found.lies.append(f"base of {name} at {base[0]}")
 
 
 def _compare(name: str, wanted: list[bytes], served: list[bytes], found: Finding) -> None:

@@ -109,7 +109,7 @@ async def test_sx1_to_a_journal_an_id_is_a_value_and_no_place(path: Path, name: 
         await create(journal, session, genesis=session.encode())
     await append(journal, b"1", session=name)
     await journal.delete("../victim", epoch=1)
-    held = [await journal.genesis(session) for session in (name, f"{name}/")]
+    held = [(await journal.beginning(session)).genesis for session in (name, f"{name}/")]
     await journal.close()
 
     assert held == [name.encode(), f"{name}/".encode()]

@@ -12,11 +12,14 @@ import pytest
 import structlog
 from conformance.damage_kit import checked, drop_snapshots, execute, fill
 from conformance.journal_kit import GUARD_S
+from conformance.retention_kit import trim
 from conformance.sqlite_kit import line_of, process
 from records.test_single_owner import OWNER
 from theatre import play
 
 from greenroom.adapters import cli
+from greenroom.adapters.journals.sqlite import SqliteJournal
+from greenroom.adapters.journals.sqlite_formats import FORMAT
 
 Output = pytest.CaptureFixture[str]
 
@@ -85,9 +88,9 @@ def test_stats_say_what_there_is(path: Path, capsys: Output) -> None:
 
     assert "2 (2 active, 1 deleted)" in shown
     assert "owner      none" in shown
-    assert (counted["states"], counted["deleted"], counted["format"]) == ({"active": 2}, 1, "2")
+    assert (counted["states"], counted["deleted"], counted["format"]) == ({"active": 2}, 1, FORMAT)
     assert counted["file_bytes"] == path.stat().st_size
-    parts = ("event_bytes", "snapshot_bytes", "index_bytes", "free_bytes")
+    parts = ("event_bytes", "snapshot_bytes", "index_bytes", "free_bytes", "base_bytes")
     assert sum(counted[part] for part in parts) == counted["file_bytes"]
     assert min(counted[part] for part in parts[:3]) > 0
     assert {size["session"] for size in counted["largest"]} == {"a", "b", "c"}
@@ -95,6 +98,39 @@ def test_stats_say_what_there_is(path: Path, capsys: Output) -> None:
     assert sizes == sorted(sizes, reverse=True)
     assert sum(sizes) == counted["event_bytes"]
     assert sum(size["events"] for size in counted["largest"]) == counted["events"]
+
+
+async def _retain(path: Path) -> None:
+    journal = SqliteJournal(path)
+    await journal.open()
+    await trim(journal, "a", 5)
+    await journal.delete("b", epoch=(await journal.claim("b")).epoch)
+    assert await journal.erase(2**62, limit=1_000) > 0
+    await journal.delete("c", epoch=(await journal.claim("c")).epoch)
+    await journal.note("retention", "ended sessions for 7 days")
+    await journal.close()
+
+
+def test_stats_say_what_is_deleted_erased_and_trimmed_and_what_rules_it(
+    path: Path, capsys: Output
+) -> None:
+    assert cli.run(["journal", "stats"]) == 0
+    assert "retention  no runtime has noted one" in capsys.readouterr().out
+    asyncio.run(_retain(path))
+
+    assert cli.run(["journal", "stats"]) == 0
+    shown = capsys.readouterr().out
+    assert cli.run(["journal", "stats", "--json"]) == 0
+    counted = json.loads(capsys.readouterr().out)
+
+    assert "1 (1 active, 1 deleted, 1 erased)" in shown
+    assert "5 events of 1 sessions" in shown
+    assert "retention  ended sessions for 7 days" in shown
+    told = [counted[name] for name in ("deleted", "erased", "trimmed", "dropped")]
+    assert told == [1, 1, 1, 5]
+    assert counted["base_bytes"] > 0
+    assert 0 < counted["deleted_bytes"] < counted["event_bytes"] + counted["snapshot_bytes"]
+    assert counted["notes"] == {"retention": "ended sessions for 7 days"}
 
 
 def test_stats_of_a_journal_without_sessions(path: Path, capsys: Output) -> None:

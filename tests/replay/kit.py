@@ -9,6 +9,7 @@ from typing import Any
 from theatre import settle
 
 import greenroom
+from greenroom.actors.ports import End
 from greenroom.actors.session.cursor import Cursor, parse
 from greenroom.actors.session.events import (
     Event,
@@ -91,7 +92,7 @@ class Member:
 def a_log(**limits: Any) -> LiveLog:
     """The log of a session that was just made."""
     live = LiveLog("s", **limits)
-    live.open(incarnation="cafe", epoch=1, revision=0, end=None)
+    live.open(incarnation="cafe", epoch=1, revision=0, end=End(0, 0))
     return live
 
 

@@ -10,6 +10,7 @@ from replay.kit import a_log, after, durable, gaps, place, publish, read, shown
 from theatre import GatedJournal, ManualClock, Script, echo, play, settle
 
 import greenroom
+from greenroom.actors.ports import End
 from greenroom.actors.session.cursor import START, Cursor, parse
 from greenroom.actors.session.events import TextStreamed
 
@@ -210,7 +211,7 @@ def test_lx14_a_log_that_another_session_of_the_id_opens_begins_anew() -> None:
     old = publish(live, "dd")
     place = live.next_index
 
-    live.open(incarnation="beef", epoch=1, revision=2, end=None)
+    live.open(incarnation="beef", epoch=1, revision=2, end=End(0, 0))
     new = publish(live, "d")
 
     assert [after(live, item.cursor) for item in old] == ["unavailable"] * 2

@@ -41,7 +41,7 @@ class Member:
 def fresh(**limits: Any) -> LiveLog:
     """The log of a session that was just made."""
     live = LiveLog("s", **limits)
-    reopen(live, epoch=1)
+    reopen(live, epoch=1, end=End(0, 0))
     return live
 
 

@@ -180,7 +180,7 @@ async def check_forks(desk: Desk) -> None:
         assert reply.done, "a fork was never answered"
         if reply.error is not None:
             continue
-        genesis = decode_genesis(await desk.journal.genesis(reply.result().id))
+        genesis = decode_genesis((await desk.journal.beginning(reply.result().id)).genesis)
         assert genesis.origin is not None
         assert report(State.at_creation(genesis)).valid
         assert genesis.origin.revision <= len(desk.journal._records["s"].events)

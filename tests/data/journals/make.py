@@ -21,8 +21,11 @@ from typing import Any
 from theatre import ManualClock, play
 
 import greenroom
+from greenroom.actors.ports import Journal
+from greenroom.actors.session.base import Base, encode_base
 from greenroom.adapters.journals.sqlite import SqliteJournal
 from greenroom.adapters.journals.sqlite_schema import FORMAT
+from greenroom.supervisor.recording import read_recording
 
 HERE = Path(__file__).parent
 
@@ -38,6 +41,16 @@ async def agent(turn: greenroom.Turn) -> AsyncIterator[Any]:
     yield greenroom.ToolCall(name="look", arguments={"for": text, "at": [1, None, 2.5]}, id="c")
     yield greenroom.ToolResult(id="c", value={"found": text, "at": {"deep": [True]}})
     yield f"you said: {text}"
+
+
+async def retain(journal: Journal) -> None:
+    """One session has a base in the place of its first events, the deleted one is erased."""
+    (talk,) = await journal.trimmable(least=1, limit=10)
+    trimmed = await read_recording(journal, talk.id, upto=talk.oldest - 1)
+    base = encode_base(Base(trimmed.state, trimmed.interactions))
+    await journal.trim(talk.id, base, revision=trimmed.state.revision)
+    assert await journal.erase(2**62, limit=100) > 0
+    await journal.note("retention", "as in this test")
 
 
 async def scene(path: Path, target: Path) -> None:
@@ -80,6 +93,7 @@ async def scene(path: Path, target: Path) -> None:
         await runtime.create(user="eve", id="new", start=False)
         for name in ("asks", "new"):
             await runtime.passivate(name)
+        await retain(runtime.journal)
         with closing(sqlite3.connect(path)) as journal, closing(sqlite3.connect(target)) as copy:
             journal.backup(copy)
 

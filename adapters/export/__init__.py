@@ -1,0 +1,4 @@
+"""What leaves the journal to be learned from."""
+
+if __name__.split(".")[0] != "greenroom":
+    raise ImportError(f"{__name__} is part of the package greenroom: import greenroom.{__name__}")

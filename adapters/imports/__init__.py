@@ -1,0 +1,4 @@
+"""Sessions of the source system, taken over from its files."""
+
+if __name__.split(".")[0] != "greenroom":
+    raise ImportError(f"{__name__} is part of the package greenroom: import greenroom.{__name__}")

@@ -1,0 +1,73 @@
+"""What a journal in dicts keeps of one session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ...actors.ports import End, IndexRow, UserId
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """One session. `key` counts sessions in order of creation and breaks ties in a listing."""
+
+    key: int
+    genesis: bytes
+    row: IndexRow
+    epoch: int = 1
+    hidden_ms: int | None = None
+    erased: bool = False
+    base: tuple[int, bytes] | None = None
+    events: list[bytes] = field(default_factory=list)
+    snapshot: tuple[int, bytes] | None = None
+    end: End | None = None
+    joined: dict[UserId, int] = field(default_factory=dict)
+
+    @property
+    def deleted(self) -> bool:
+        return self.hidden_ms is not None
+
+    @property
+    def dropped(self) -> int:
+        """The revision up to which events are no longer kept."""
+        return 0 if self.base is None else self.base[0]
+
+    @property
+    def head(self) -> int:
+        return self.dropped + len(self.events)
+
+    @property
+    def oldest(self) -> int:
+        """Where the room history begins."""
+        return self.head - self.row.events + 1
+
+    def since(self, revision: int) -> list[bytes]:
+        """The events after `revision`, or all that are kept."""
+        return self.events[max(revision - self.dropped, 0) :]
+
+    def trim(self, base: bytes, revision: int) -> None:
+        """Have `base` in the place of the events up to `revision`. Lists given out stay whole."""
+        self.events = self.since(revision)
+        self.base = (revision, base)
+        if self.snapshot is not None and self.snapshot[0] < revision:
+            self.snapshot = None
+
+    def hide(self, now_ms: int) -> None:
+        """Leave a tombstone, which fences whoever owned it."""
+        self.hidden_ms = now_ms
+        self.epoch += 1
+
+    def erase(self) -> int:
+        """Keep no more than the tombstone; how many events that were, the genesis among them."""
+        erased = len(self.events) + 1
+        self.genesis, self.base, self.events, self.snapshot = b"", None, [], None
+        self.row = IndexRow(
+            id=self.row.id, owner="", name="", state="", created_ms=0, updated_ms=0, language=""
+        )
+        self.joined, self.end, self.erased = {}, None, True
+        return erased
+
+
+def recency(record: Record) -> tuple[int, int]:
+    """Where a session stands in a listing."""
+    return (record.row.updated_ms, record.key)
