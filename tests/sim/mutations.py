@@ -165,8 +165,8 @@ MUTATIONS = (
     Mutation(
         "a turn that was ended before its start was durable is begun all the same",
         "actors/session/lane.py",
-        "        if running is None or (running.turn, running.attempt) != (event.turn, event.attempt):"
-        "\n            return\n",
+        "        if running is None or (running.turn, running.attempt) != "
+        "(event.turn, event.attempt):\n            return\n",
         "        if running is None:\n            return\n",
     ),
     Mutation(
