@@ -29,6 +29,7 @@ from .actors.errors import (
     NoCompactor,
     NoPipeline,
     NotAllowed,
+    NotExportable,
     NothingToCompact,
     NotHost,
     NotKept,
@@ -95,9 +96,11 @@ from .actors.session.transcript import (
     ToolResult,
 )
 from .adapters.embedded import Runtime, ThreadedRuntime
+from .adapters.export.exporter import Exported, ExportFailure, ExportProgress, export_sessions
 from .supervisor.config import Config
 from .supervisor.handles.submissions import Submission
 from .supervisor.messages import DrainReport
+from .supervisor.occupancy import CapacityReport, Occupancy
 from .supervisor.replay import Replay
 from .supervisor.session import Session
 from .supervisor.subscription import Subscription
@@ -114,6 +117,7 @@ __all__ = [
     "CallApproval",
     "CancelReceipt",
     "CapacityError",
+    "CapacityReport",
     "Compact",
     "Config",
     "ConfigError",
@@ -124,6 +128,9 @@ __all__ = [
     "EndReason",
     "Exchange",
     "ExecApproval",
+    "ExportFailure",
+    "ExportProgress",
+    "Exported",
     "Fenced",
     "Frame",
     "FrameReceipt",
@@ -151,12 +158,14 @@ __all__ = [
     "NoCompactor",
     "NoPipeline",
     "NotAllowed",
+    "NotExportable",
     "NotHost",
     "NotKept",
     "NotMember",
     "NotPending",
     "NotWritten",
     "NothingToCompact",
+    "Occupancy",
     "Opening",
     "Origin",
     "OutcomeUnknown",
@@ -212,4 +221,5 @@ __all__ = [
     "WrongPhase",
     "WrongSession",
     "WrongState",
+    "export_sessions",
 ]

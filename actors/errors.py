@@ -107,9 +107,11 @@ class ConfigError(GreenroomError, ValueError):
 
 
 class CapacityError(GreenroomError):
-    """There is no slot for this session now; try again after `retry_after_s` seconds.
+    """There is no slot for this session now: `in_use` of `limit` sessions hold one.
 
-    `scope` is `"global"` when the whole runtime is full, `"per_user"` when `user` is.
+    `scope` is `"global"` when the whole runtime is full, `"per_tenant"` when `tenant` is,
+    `"per_user"` when `user` is. A slot is expected after `retry_after_s` seconds, if nobody does
+    anything meanwhile; None: it cannot be said when, as every session is at work.
     """
 
     code = "capacity"
@@ -117,20 +119,26 @@ class CapacityError(GreenroomError):
 
     def __init__(
         self,
-        scope: Literal["global", "per_user"],
+        scope: Literal["global", "per_tenant", "per_user"],
         *,
         limit: int,
         in_use: int,
-        retry_after_s: float,
+        retry_after_s: float | None,
         user: str | None = None,
+        tenant: str | None = None,
     ) -> None:
         self.scope, self.limit, self.in_use = scope, limit, in_use
-        self.retry_after_s, self.user = retry_after_s, user
-        whose = "the runtime holds" if user is None else f"user {user} has"
-        super().__init__(
-            f"{whose} {in_use} of {limit} resident sessions; "
-            f"a slot is expected within {retry_after_s:.3g} s"
-        )
+        self.retry_after_s, self.user, self.tenant = retry_after_s, user, tenant
+        whose = {
+            "global": "the runtime holds",
+            "per_tenant": f"tenant {tenant} has",
+            "per_user": f"user {user} has",
+        }[scope]
+        if retry_after_s is None:
+            when = "all are at work"
+        else:
+            when = f"a slot is expected within {retry_after_s:.3g} s"
+        super().__init__(f"{whose} {in_use} of {limit} resident sessions; {when}")
 
 
 class SessionClosed(GreenroomError):
@@ -494,6 +502,17 @@ class ArchiveFailed(GreenroomError):
     def __init__(self, session: str, *, why: str) -> None:
         self.session, self.why = session, why
         super().__init__(f"session {session} cannot be archived: {why}")
+
+
+class NotExportable(GreenroomError):
+    """What a session holds cannot be exported, or the redaction hook failed on it: nothing of it
+    was written. `where` is the place in its record."""
+
+    code = "not_exportable"
+
+    def __init__(self, session: str, *, where: str, why: str) -> None:
+        self.session, self.where, self.why = session, where, why
+        super().__init__(f"session {session} cannot be exported: {where}: {why}")
 
 
 class JournalError(GreenroomError):

@@ -108,7 +108,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which sessions to list: most recently updated first; `after` is the last row of a page.
 
-    With `since_ms` only those updated then or later.
+    With `since_ms` only those updated then or later. In the order `id` no write moves a session:
+    whoever pages through it meets each that is there all the while, and none twice.
     """
 
     owner: UserId | None = None
@@ -116,6 +117,7 @@ class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 100
     after: IndexRow | None = None
     since_ms: int | None = None
+    order: Literal["recent", "id"] = "recent"
 
 
 class SessionPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -67,7 +67,8 @@ class Activating(Admitting):
         if state.lifecycle == "ended":
             self.ledger.disown(session)  # it may have crashed at its end
         elif not self.ledger.assign(session, state.owner):
-            self._not_admitted(mail, self._capacity_error("per_user", state.owner))
+            scope = self.ledger.owner_full(state.owner) or "per_user"
+            self._not_admitted(mail, self._capacity_error(scope, state.owner))
             return
         self._alarms.cancel(session)
         stage = self._stage

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Final
-
 from pykka._envelope import Envelope
 
 from ..actors.errors import (
-    CapacityError,
     GreenroomError,
     RuntimeClosed,
     SessionExists,
@@ -19,31 +15,26 @@ from ..actors.kernel.reply import Reply
 from ..actors.ports import NewSession, SessionId, UserId
 from .alarms import Alarms
 from .capacity import Scope
-from .config import Config
 from .directory import Directory
+from .lining import Lining
 from .logs import LiveLogs
 from .messages import Create, Wanted
-from .passivation import Passivating
 from .place import Place
 from .quarantine import Quarantine
 
-BUSY_RETRY_S: Final = 0.25
-"""What a refused caller is told to wait when every resident session is at work."""
 
-
-class Admitting(Passivating):
+class Admitting(Lining):
     """From the wish to have a session on stage to its place, or the refusal; and its place's end.
 
-    In a full house a wish waits in line for the slot of a session that was asked to leave.
+    In a full house a wish waits in line for the slot of a session that was asked to leave, or, if
+    the config says so, that may be idle in time.
     """
 
     parked: dict[SessionId, SessionParked]
     _quarantine: Quarantine
     _logs: LiveLogs
     _directory: Directory
-    _config: Config
     _alarms: Alarms
-    _line: deque[Mail]  # for a slot that a passivation will free
 
     def _open(self, session: SessionId, place: Place) -> None:
         """Ask the journal for the session; the outcome comes back as a message."""
@@ -70,7 +61,7 @@ class Admitting(Passivating):
         else:
             # A full house is reported before a taken id (spec V29).
             scope = self.ledger.full(new.row.owner)
-            if scope is None or (scope == "global" and any(map(self._may_leave, self._places))):
+            if scope is None or (scope == "global" and self._could_wait()):
                 self._refuse(mail, SessionExists(session))
             else:
                 self._refuse(mail, self._capacity_error(scope, new.row.owner))
@@ -105,14 +96,20 @@ class Admitting(Passivating):
     # --- places ---
 
     def _admit(self, mail: Mail, session: SessionId, user: UserId | None) -> None:
-        """Reserve a slot, or make room for one, or refuse."""
+        """Reserve a slot, or wait for one, or refuse."""
         scope = self.ledger.full(user)
         if scope is None:
             self._reserve(mail, session, user)
-        elif scope == "global" and self._make_room():
-            self._line.append(mail)
+        elif scope == "global" and self.ledger.owner_full(user) is None and self._seek_slot():
+            self.line.add(_sender(mail), mail, until_s=self._late_s())
+            self._watch_line()
         else:
-            self._refuse(mail, self._capacity_error(scope, user))
+            self._refuse(mail, self._capacity_error(self._scope_of(scope, user), user))
+
+    def _scope_of(self, scope: Scope, user: UserId | None) -> Scope:
+        """The limit to be told of: the widest, but for a full house that makes room for others."""
+        own = self.ledger.owner_full(user)
+        return own if own is not None and any(map(self._may_leave, self._places)) else scope
 
     def _reserve(self, mail: Mail, session: SessionId, user: UserId | None) -> None:
         message = mail.message
@@ -124,16 +121,6 @@ class Admitting(Passivating):
             place = Place(message.box, None, None)
         self._places[session] = place
         self._open(session, place)
-
-    def _serve_line(self) -> None:
-        """Give free slots to those who wait; the others each wait for a session that leaves."""
-        line, ledger = self._line, self.ledger
-        while line and ledger.full(None) is None:
-            self.process(line.popleft())
-        while len(line) > ledger.passivating and self._make_room():
-            pass
-        while len(line) > ledger.passivating:
-            self._refuse(line.pop(), self._capacity_error("global", None))
 
     def _close_place(self, session: SessionId, error: GreenroomError) -> None:
         """Free the slot; what still waits for the session is told `error`."""
@@ -157,14 +144,6 @@ class Admitting(Passivating):
 
     # --- refusals ---
 
-    def _capacity_error(self, scope: Scope, user: UserId | None) -> CapacityError:
-        """The refusal, with how long until a session is expected to be idle."""
-        if scope == "global" or user is None:
-            return self.ledger.error(retry_after_s=BUSY_RETRY_S)
-        idle_at = min(map(self._active_s, self.ledger.owned_by(user))) + self._config.idle_s
-        wait_s = max(idle_at - self._stage.clock.monotonic(), BUSY_RETRY_S)
-        return self.ledger.error(user, retry_after_s=wait_s)
-
     def _refuse(self, mail: Mail, error: GreenroomError) -> None:
         """Answer whoever asked for a session that does not come on stage."""
         message = mail.message
@@ -176,3 +155,8 @@ class Admitting(Passivating):
             message.box.close(lambda _: error)
         elif isinstance(mail.reply_to, Reply):
             mail.reply_to.set_error(error)
+
+
+def _sender(mail: Mail) -> UserId | None:
+    message = mail.message
+    return message.new.row.owner if type(message) is Create else message.user

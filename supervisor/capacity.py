@@ -8,7 +8,8 @@ from typing import Final, Literal, TypeAlias
 from ..actors.errors import CapacityError
 from ..actors.ports import SessionId, UserId
 
-Scope: TypeAlias = Literal["global", "per_user"]
+Scope: TypeAlias = Literal["global", "per_tenant", "per_user"]
+TenantId: TypeAlias = str
 
 
 class Slot(Enum):
@@ -36,21 +37,30 @@ class IllegalMove(Exception):
 
 
 class Ledger:
-    """Every slot in use, against a limit for all and one for each owner.
+    """Every slot in use, against a limit for all, one for each tenant and one for each owner.
 
     A wake reserves before the owner is known, and `assign`s the owner when it is. A session that
-    has ended holds its slot until it leaves, but counts for its owner no more (spec A06). No
-    sequence of calls exceeds a limit: what would, raises or reports (promise P14).
+    has ended holds its slot until it leaves, but counts for its owner and tenant no more (spec
+    A06). No sequence of calls exceeds a limit: what would, raises or reports (promise P14).
 
-    `exempt` is the one user, if any, whose sessions only the limit for all counts.
+    With `max_sessions_per_tenant` a user id may begin with its tenant's: all before its first `/`.
+    One without is in no tenant. `exempt` is the one user, if any, whose sessions only the limit for
+    all counts.
     """
 
     def __init__(
-        self, *, max_sessions: int, max_sessions_per_user: int, exempt: UserId | None = None
+        self,
+        *,
+        max_sessions: int,
+        max_sessions_per_user: int,
+        max_sessions_per_tenant: int | None = None,
+        exempt: UserId | None = None,
     ) -> None:
         self.max_sessions = max_sessions
         self.max_sessions_per_user = max_sessions_per_user
+        self.max_sessions_per_tenant = max_sessions_per_tenant
         self._exempt = exempt
+        self._tenants: dict[TenantId, set[SessionId]] = {}
         self._slots: dict[SessionId, Slot] = {}
         self._passivating = 0
         self._owners: dict[SessionId, UserId] = {}
@@ -74,15 +84,43 @@ class Ledger:
         """The sessions of `user` that hold a slot."""
         return frozenset(self._owned.get(user, ()))
 
+    def tenant_of(self, user: UserId) -> TenantId | None:
+        """The tenant that the sessions of `user` count for; None: there is none, or no limit."""
+        if self.max_sessions_per_tenant is None or user == self._exempt:
+            return None
+        tenant, slash, _ = user.partition("/")
+        return tenant if tenant and slash else None
+
+    def of_tenant(self, tenant: TenantId) -> frozenset[SessionId]:
+        """The sessions of all users of `tenant` that hold a slot."""
+        return frozenset(self._tenants.get(tenant, ()))
+
+    def by_user(self) -> dict[UserId, int]:
+        """How many slots are held for each user."""
+        return {user: len(owned) for user, owned in list(self._owned.items())}
+
+    def by_tenant(self) -> dict[TenantId, int]:
+        """How many slots are held for each tenant."""
+        return {tenant: len(held) for tenant, held in list(self._tenants.items())}
+
     def unowned(self) -> frozenset[SessionId]:
         """The sessions that hold a slot and count for nobody: being woken, or ended."""
         return frozenset(self._slots.keys() - self._owners.keys())
 
     def full(self, user: UserId | None) -> Scope | None:
-        """Which limit forbids one more session (of `user`, if known); the global one first."""
-        if len(self._slots) >= self.max_sessions:
-            return "global"
-        return "per_user" if user is not None and self._user_full(user) else None
+        """Which limit forbids one more session (of `user`, if known); the widest one first."""
+        return "global" if len(self._slots) >= self.max_sessions else self.owner_full(user)
+
+    def owner_full(self, user: UserId | None) -> Scope | None:
+        """Which limit of its own forbids `user` one more session: its tenant's first."""
+        if user is None:
+            return None
+        tenant, limit = self.tenant_of(user), self.max_sessions_per_tenant
+        if tenant is not None and limit is not None and self._held(tenant) >= limit:
+            return "per_tenant"
+        most = self.max_sessions_per_user
+        own = user != self._exempt and len(self._owned.get(user, ())) >= most
+        return "per_user" if own else None
 
     def reserve(self, session: SessionId, user: UserId | None) -> None:
         """Take a slot, before anything is built."""
@@ -93,7 +131,8 @@ class Ledger:
             self.assign(session, user)
 
     def assign(self, session: SessionId, user: UserId) -> bool:
-        """Say whose a reserved slot is. False: that user is full; the slot is still unowned.
+        """Say whose a reserved slot is. False: that user or its tenant is full (`owner_full` says
+        which); the slot is still unowned.
 
         Raises IllegalMove: it has no slot, or that is somebody else's.
         """
@@ -102,20 +141,22 @@ class Ledger:
             return True
         if owner is not None or session not in self._slots:
             raise IllegalMove(f"{session} cannot be given to {user}")
-        if self._user_full(user):
+        if self.owner_full(user) is not None:
             return False
         self._owners[session] = user
         self._owned.setdefault(user, set()).add(session)
+        if (tenant := self.tenant_of(user)) is not None:
+            self._tenants.setdefault(tenant, set()).add(session)
         return True
 
     def disown(self, session: SessionId) -> None:
         """Count a session that has ended for its owner no more; harmless if it has no slot."""
         user = self._owners.pop(session, None)
-        if user is not None:
-            owned = self._owned[user]
-            owned.discard(session)
-            if not owned:
-                del self._owned[user]
+        if user is None:
+            return
+        _discard(self._owned, user, session)
+        if (tenant := self.tenant_of(user)) is not None:
+            _discard(self._tenants, tenant, session)
 
     def move(self, session: SessionId, to: Slot) -> None:
         """Change what a slot is held for. Raises IllegalMove."""
@@ -133,15 +174,44 @@ class Ledger:
         self._passivating -= slot is Slot.PASSIVATING
         self.disown(session)
 
-    def error(self, user: UserId | None = None, *, retry_after_s: float) -> CapacityError:
-        """The refusal of one more session: of `user`, or, without one, of any."""
+    def error(
+        self,
+        user: UserId | None = None,
+        *,
+        retry_after_s: float | None,
+        scope: Scope | None = None,
+    ) -> CapacityError:
+        """The refusal of one more session: of `user`, or, without one, of any.
+
+        `scope` is the limit that refuses it, if that is not the narrowest one.
+        """
+        if user is None or scope == "global":
+            limit, in_use = self.max_sessions, self.in_use
+            return CapacityError("global", limit=limit, in_use=in_use, retry_after_s=retry_after_s)
+        tenant, most = self.tenant_of(user), self.max_sessions_per_tenant
+        if scope == "per_tenant" and tenant is not None and most is not None:
+            return CapacityError(
+                "per_tenant",
+                limit=most,
+                in_use=self._held(tenant),
+                retry_after_s=retry_after_s,
+                user=user,
+                tenant=tenant,
+            )
         return CapacityError(
-            "global" if user is None else "per_user",
-            limit=self.max_sessions if user is None else self.max_sessions_per_user,
-            in_use=self.in_use if user is None else len(self._owned.get(user, ())),
+            "per_user",
+            limit=self.max_sessions_per_user,
+            in_use=len(self._owned.get(user, ())),
             retry_after_s=retry_after_s,
             user=user,
         )
 
-    def _user_full(self, user: UserId) -> bool:
-        return user != self._exempt and len(self._owned.get(user, ())) >= self.max_sessions_per_user
+    def _held(self, tenant: TenantId) -> int:
+        return len(self._tenants.get(tenant, ()))
+
+
+def _discard(sets: dict[str, set[SessionId]], key: str, session: SessionId) -> None:
+    held = sets[key]
+    held.discard(session)
+    if not held:
+        del sets[key]

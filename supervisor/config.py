@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +15,19 @@ from ..actors.session import values
 from ..actors.session.approvals import MAX_EXPIRES_S
 from ..actors.session.backstage import TimeBoxes
 from ..actors.session.watchdog import TurnLimits
+
+OPTIONAL_LIMITS: Final = (
+    "max_sessions_per_tenant",
+    "max_running_turns",
+    "max_running_turns_per_user",
+)
+KINDS: Final[dict[str, Any]] = {
+    "int": int,
+    "float": float,
+    "str | None": str | None,
+    "int | None": int | None,
+}
+"""The types of settings, as they are written here."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,6 +42,26 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     max_sessions_per_user: int = 10
     """Resident sessions of one owner. One more is refused."""
+
+    max_sessions_per_tenant: int | None = None
+    """Resident sessions of all owners of one tenant; one more is refused. None: no limit, and
+    nobody has a tenant. With one, the tenant of user `acme/ann` is `acme`: all before the first
+    `/`; a user id without one, or that begins with it, is in no tenant."""
+
+    admission_wait_s: float = 0.0
+    """How long a session waits for a slot when all are taken and none of them is idle, before it
+    is refused. Users take turns. 0: it is refused at once. At the limits of one user and of one
+    tenant nobody waits."""
+
+    max_waiting: int = 1_000
+    """How many wait so in all, beside those for whom a session is leaving already."""
+
+    max_running_turns: int | None = None
+    """Turns that run at once; others wait, as queued ones, and users take turns. One that is
+    suspended for approval does not run. None: no limit."""
+
+    max_running_turns_per_user: int | None = None
+    """Turns that run at once in the sessions of one owner. None: no limit."""
 
     idle_s: float = 900.0
     """A session without a command, a turn start or a turn end for longer is passivated."""
@@ -110,6 +143,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             self._require(field, getattr(self, field) >= 1, "at least 1")
         for field in ("turn_attempts", "snapshot_bytes", "turn_max_outputs", "turn_max_bytes"):
             self._require(field, getattr(self, field) >= 1, "at least 1")
+        self._require("max_waiting", self.max_waiting >= 1, "at least 1")
+        for field in OPTIONAL_LIMITS:
+            limit = getattr(self, field)
+            self._require(field, limit is None or limit >= 1, "at least 1, or None: no limit")
         most = TurnLimits().bytes
         self._require("turn_max_bytes", self.turn_max_bytes <= most, f"at most {most}")
         times = (
@@ -129,6 +166,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "max_restart_delay_s",
             "stop_budget_s",
             "pipeline_grace_s",
+            "admission_wait_s",
         ):
             self._require(
                 field, 0 <= getattr(self, field) < float("inf"), "finite and not negative"
@@ -177,7 +215,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         given: dict[str, Any] = {}
         for field, value in settings.items():
             kind: Any = cls.__annotations__[field]
-            wanted: Any = {"int": int, "float": float, "str | None": str | None}[kind]
+            wanted: Any = KINDS[kind]
             try:
                 given[field] = msgspec.convert(value, wanted, strict=strict)
             except msgspec.ValidationError as error:

@@ -22,7 +22,7 @@ class IdleQueue:
     def __init__(self, idle_s: float) -> None:
         self.idle_s = idle_s
         self._heap: list[tuple[float, int, SessionId]] = []
-        self._entries: dict[SessionId, int] = {}
+        self._entries: dict[SessionId, tuple[float, int, SessionId]] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -31,20 +31,28 @@ class IdleQueue:
     def add(self, session: SessionId, active_s: float) -> None:
         """Watch a session that was last active at `active_s`."""
         self._count += 1
-        self._entries[session] = self._count
-        heapq.heappush(self._heap, (active_s, self._count, session))
+        entry = self._entries[session] = (active_s, self._count, session)
+        heapq.heappush(self._heap, entry)
 
     def remove(self, session: SessionId) -> None:
         """Watch it no more."""
         self._entries.pop(session, None)
         if len(self._heap) > 64 and len(self._heap) > 2 * len(self._entries):
-            self._heap = [entry for entry in self._heap if self._entries.get(entry[2]) == entry[1]]
+            self._heap = [entry for entry in self._heap if self._entries.get(entry[2]) is entry]
             heapq.heapify(self._heap)
 
     def next_due(self) -> float | None:
         """The earliest time at which a session can have been idle for too long."""
         self._drop_removed()
         return self._heap[0][0] + self.idle_s if self._heap else None
+
+    def due_s(self, session: SessionId, active: Activity) -> float | None:
+        """The earliest time at which this session can be taken for idle; None: it is not watched.
+
+        It may be watched from later on than it was last active: it was found at work.
+        """
+        entry = self._entries.get(session)
+        return None if entry is None else max(entry[0], active(session)) + self.idle_s
 
     def due(self, now: float, active: Activity) -> list[SessionId]:
         """Take out the sessions that have been idle for more than `idle_s` seconds at `now`."""
@@ -87,5 +95,5 @@ class IdleQueue:
             yield active_s, session
 
     def _drop_removed(self) -> None:
-        while self._heap and self._entries.get(self._heap[0][2]) != self._heap[0][1]:
+        while self._heap and self._entries.get(self._heap[0][2]) is not self._heap[0]:
             heapq.heappop(self._heap)

@@ -18,6 +18,7 @@ from ..actors.kernel.reply import Reply
 from ..actors.ports import Clock, Journal, Pipeline
 from ..actors.session.backstage import Backstage, EndHook
 from ..actors.session.compaction import as_compactor
+from ..actors.session.permits import Permits
 from ..actors.session.pipeline import as_stream
 from ..actors.session.resources import Factory
 from ..actors.session.secret import Secret
@@ -30,6 +31,7 @@ from .forks import Forks
 from .journals import find_journal
 from .logs import LiveLogs
 from .messages import Drain, DrainReport
+from .occupancy import CapacityReport, report
 from .registry import Registry
 from .supervisor import SupervisorActor
 
@@ -89,6 +91,14 @@ class Life(Registry):
         """Sessions that hold a slot."""
         return 0 if self._supervisor is None else self._supervisor.ledger.in_use
 
+    def capacity(self) -> CapacityReport:
+        """What is in use, who waits, and the limits, now. Running turns are only counted where
+        there is a limit to them. From any thread. Raises RuntimeClosed before the start."""
+        supervisor = self._supervisor
+        if supervisor is None:
+            raise RuntimeClosed(self._phase)
+        return report(supervisor.ledger, supervisor.line, self._stage.permits)
+
     @property
     def deepest_mailbox(self) -> int:
         """Commands waiting for the session that has most of them waiting."""
@@ -129,6 +139,10 @@ class Life(Registry):
             min_frame_interval_ms=config.min_frame_interval_ms,
             tokens={},
         )
+        turns = (config.max_running_turns, config.max_running_turns_per_user)
+        if turns != (None, None):
+            most, per_user = turns
+            stage.permits = Permits(most=most, most_per_user=per_user, exempt=config.dev_user)
         if self._factory is not None or self._on_end is not None:
             stage.backstage = Backstage(
                 self._clock,

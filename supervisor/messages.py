@@ -8,7 +8,7 @@ import msgspec
 
 from ..actors.errors import GreenroomError
 from ..actors.kernel.mailbox import Mailbox
-from ..actors.ports import Claim, NewSession, SessionId
+from ..actors.ports import Claim, NewSession, SessionId, UserId
 from ..actors.session.secret import Secret
 from ..actors.session.state import State
 
@@ -21,10 +21,11 @@ class Create(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """A message for a session that is not on stage waits in `box`."""
+    """A message for a session that is not on stage waits in `box`; `user` has sent it, if known."""
 
     session: SessionId
     box: Mailbox
+    user: UserId | None = None
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -56,6 +57,10 @@ class Alarm(msgspec.Struct, frozen=True):
 
 class Sweep(msgspec.Struct, frozen=True):
     """A session may have been idle for too long by now."""
+
+
+class LookAgain(msgspec.Struct, frozen=True):
+    """Somebody waits for a slot: one may be free by now, or the time be over."""
 
 
 class Evict(msgspec.Struct, frozen=True):

@@ -33,6 +33,7 @@ class Restarting(Activating):
         wait_s = delay_s(
             restarts, first_s=config.restart_delay_s, most_s=config.max_restart_delay_s
         )
+        self._places[session].opens_s = stage.clock.monotonic() + wait_s
         log.warning("session_restarts", session=session, restarts=restarts, delay_s=wait_s)
         stage.clock.call_later(wait_s, lambda: self.actor_inbox.signal(Reopen(session)))
 

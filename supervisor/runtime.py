@@ -15,7 +15,7 @@ from ..actors.ports import NewSession, SessionId, UserId
 from ..actors.session import values
 from ..actors.session.fork import ForkPoint, forked
 from ..actors.session.info import SessionInfo
-from ..actors.session.messages import GetForkPoint, GetInfo
+from ..actors.session.messages import GetForkPoint, GetInfo, Keyed
 from ..actors.session.secret import Secret
 from ..actors.session.settings import Settings
 from ..actors.session.state import Genesis, State, encode_genesis
@@ -185,7 +185,7 @@ class Runtime(Life):
             box = self._directory.get(session)
             try:
                 if box is None:
-                    box = self._knock(session)
+                    box = self._knock(session, message)
                 box.put(mail)
             except MailboxClosed:
                 # The session has just left, in order: its next message wakes it.
@@ -212,14 +212,14 @@ class Runtime(Life):
         """
         return f"sub_{next(self._submissions) & 0xFFFF_FFFF:08x}"
 
-    def _knock(self, session: SessionId) -> Mailbox:
+    def _knock(self, session: SessionId, message: object) -> Mailbox:
         """A mailbox for a session that is not on stage, and word to the supervisor."""
         if self._phase != "running":
             raise RuntimeClosed(self._phase)
         box, is_new = self._directory.open(session, lambda: self._stage.new_mailbox(session))
         if is_new:
             try:
-                self._ask_supervisor(Wanted(session, box), None)
+                self._ask_supervisor(Wanted(session, box, _sender(message)), None)
             except RuntimeClosed:
                 self._directory.forget(session, box)
                 box.close()
@@ -258,6 +258,13 @@ class Runtime(Life):
         except RuntimeClosed as error:
             reply.set_error(error)
         return reply
+
+
+def _sender(message: object) -> UserId | None:
+    """Who sends `message`, if it says so."""
+    command = message.command if type(message) is Keyed else message
+    user: UserId | None = getattr(command, "user", None)
+    return user
 
 
 def _deleted(done: Reply[Any]) -> bool:

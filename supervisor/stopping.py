@@ -34,8 +34,7 @@ class Stopping(Restarting):
         self._alarms.clear()
         self._questions.refuse_all(RuntimeClosed("draining"))
         self._drain = Draining(mail, self._places)
-        while self._line:
-            self._refuse(self._line.popleft(), RuntimeClosed("draining"))
+        self._leave_line(RuntimeClosed("draining"))
         for session, place in list(self._places.items()):
             if place.actor is not None:
                 self._ask_to_leave(session, Mode.DRAIN)

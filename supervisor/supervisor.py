@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar, Final
@@ -26,12 +25,14 @@ from .drain import Draining
 from .expiry import Expiry
 from .farewells import Farewells
 from .idle import IdleQueue
+from .lining import Lining
 from .logs import LiveLogs
 from .messages import (
     Alarm,
     Create,
     Drain,
     Evict,
+    LookAgain,
     NotOpened,
     Opened,
     Quiet,
@@ -47,6 +48,7 @@ from .questions import Questions
 from .restarting import Restarting
 from .restarts import Restarts
 from .stopping import Stopping
+from .waiting import WaitingLine
 
 ALARM_AGAIN_S: Final = 5.0
 """Until a session that wants to be on stage by itself, and was turned away, tries again."""
@@ -73,6 +75,7 @@ class SupervisorActor(Stopping):
         self.ledger = Ledger(
             max_sessions=config.max_sessions,
             max_sessions_per_user=config.max_sessions_per_user,
+            max_sessions_per_tenant=config.max_sessions_per_tenant,
             exempt=config.dev_user,
         )
         self.expiry = Expiry(
@@ -88,7 +91,8 @@ class SupervisorActor(Stopping):
         self._restarts = Restarts(config.max_restarts, config.restart_window_s)
         self._farewells = Farewells()
         self._places: dict[SessionId, Place] = {}
-        self._line: deque[Mail] = deque()  # for a slot that a passivation will free
+        self.line = WaitingLine()
+        self._line_timer: Timer | None = None
         self._opening: set[asyncio.Task[Opened | NotOpened]] = set()
         self._timer: Timer | None = None
         self._timer_at = 0.0
@@ -165,6 +169,7 @@ class SupervisorActor(Stopping):
         Reopen: Restarting.reopen,
         Alarm: Admitting.wake,
         Sweep: Passivating.sweep,
+        LookAgain: Lining.look_again,
         Drain: Stopping.start_drain,
         TimeUp: Stopping.time_up,
         Quiet: Stopping.quiet,

@@ -32,6 +32,7 @@ class Reply(pykka.Future[T], Generic[T]):
     # pykka.Future has instance attributes for its pull hook; class attributes spare every reply
     # two slots and the call of its __init__.
     _get_hook = None
+    _abandoned = False
     late_sets: Final = Tally()
     """How often any reply was set a second time. A caller that gave up makes that normal."""
 
@@ -57,6 +58,11 @@ class Reply(pykka.Future[T], Generic[T]):
     def error(self) -> BaseException | None:
         """The error it was set to, or None; None while it is pending."""
         return self._error
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether somebody has waited for it and given up, and nobody waits any more."""
+        return self._abandoned and not self._callbacks and not self._done
 
     def set(self, value: Any = None) -> None:
         """Answer with `value` and wake everyone who waits. Ignored if already answered."""
@@ -160,6 +166,7 @@ class Reply(pykka.Future[T], Generic[T]):
     def _forget(self, callback: Callable[[Reply[T]], None]) -> None:
         """Drop the callback of a caller that gave up, unless it is being called."""
         if self._callbacks is not None:
+            self._abandoned = True
             with suppress(ValueError):
                 self._callbacks.remove(callback)
 

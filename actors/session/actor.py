@@ -63,6 +63,7 @@ from .messages import (
 )
 from .outbox import Held, Outbox
 from .part import Phase
+from .permits import PermitGranted
 from .presence import Presences
 from .rules import decide
 from .rules.moment import Moment
@@ -211,6 +212,8 @@ class SessionActor(Running, Leaving):
             apply(state, event, moment.at_ms)
         if self._lane is not None:
             self._lane.fence(events)
+        if stage.permits is not None:
+            self._follow_permit()
         told = answer(state, command, events)
         if events:
             if key is not None:
@@ -236,9 +239,10 @@ class SessionActor(Running, Leaving):
 
     def _moment(self) -> Moment:
         now_ms, lane = self._stage.clock.now_ms(), self._lane
+        held = self._holds_turns or (self._stage.permits is not None and not self._may_start)
         if lane is None or lane.run is None:
-            return Moment(now_ms, (), self._holds_turns)
-        return Moment(now_ms, lane.said, self._holds_turns, lane.delivered)
+            return Moment(now_ms, (), held)
+        return Moment(now_ms, lane.said, held, lane.delivered)
 
     def _on_committed(self, message: Committed) -> None:
         if message.epoch != self.epoch:
@@ -272,6 +276,7 @@ class SessionActor(Running, Leaving):
         FlushPresence: Attending.flush_presence,
         ReportFailure: Attending.report_failure,
         RunGone: Running.on_gone,
+        PermitGranted: Running.on_permit,
         TakeSteering: Running.steer,
         LateAnswer: Running.on_late_answer,
         Delivered: Running.on_delivered,

@@ -53,7 +53,7 @@ def forked(
         settings=source.settings,
         context=source.context,
         memories=list(source.memories),
-        history=_closed(source),
+        history=closed_history(source),
         last_turn=source.last_turn,
         outcomes=_outcomes(source, f"forked by {owner}"),
         greeted=source.greeted,
@@ -78,7 +78,7 @@ def _outcomes(source: State, reason: str) -> dict[int, Outcome]:
     return {**source.outcomes, **{turn.turn: cut_off for turn in (*running, *source.queued)}}
 
 
-def _closed(source: State) -> list[Line]:
+def closed_history(source: State) -> list[Line]:
     """The transcript, with a stub for each call that is open."""
     history, running = list(source.history), source.running
     if running is not None:

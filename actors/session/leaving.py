@@ -26,13 +26,14 @@ from .ending import Erasure
 from .info import SessionSnapshot, snapshot
 from .messages import Committed, Departed, Departure, Mode, Stayed
 from .outbox import Held
-from .part import Part, Phase
+from .part import Phase
 from .parting import Parting
+from .permitted import Permitted
 
 log = structlog.get_logger()
 
 
-class Leaving(Part):
+class Leaving(Permitted):
     """How one activation leaves.
 
     In order: its last commits arrive; its pipeline stops, its resources are closed and the end
@@ -43,7 +44,6 @@ class Leaving(Part):
     """
 
     _on_settled: Callable[[], None] | None
-    _draining: bool
     erasure: Erasure | None = None  # of the class, like all that few sessions ever have
     grace: Timer | None = None
 
@@ -53,30 +53,23 @@ class Leaving(Part):
 
         A suspended turn does not run, and those behind it wait for people.
         """
+        busy = self.works or self._outbox or self.actor_inbox.depth or self.stops
+        return self.phase is Phase.LIVE and not busy
+
+    @property
+    def works(self) -> bool:
+        """Whether a turn runs, or waits for a free lane, for its resources or for its place."""
         state = self.state
         held = self._holds_turns and not self._opening
         queued = state.queued and state.lifecycle == "active" and not held
         lane = state.approval is None and (state.running or queued)
-        resumes = self._opening and is_decided(state)
-        busy = lane or resumes or self._outbox or self.actor_inbox.depth
-        stopping = self._lane is not None and self._lane.stopping
-        return self.phase is Phase.LIVE and not (busy or stopping)
-
-    @property
-    def _holds_turns(self) -> bool:
-        """Whether no turn may start: the session is leaving, or there is nothing to run it."""
-        held = self._wings is not None and self._wings.holds
-        return held or self._draining or self._stage.stream is None
+        resumes = (self._opening or self._awaits_permit) and is_decided(state)
+        return bool(lane or resumes)
 
     @property
     def leaving(self) -> bool:
         """Whether it takes no more commands, but is not gone yet."""
         return self.phase is Phase.LEAVING
-
-    @property
-    def runs(self) -> bool:
-        """Whether a turn runs, and is not suspended."""
-        return self.state.running is not None and self.state.approval is None
 
     # --- being asked to ---
 
@@ -99,14 +92,10 @@ class Leaving(Part):
 
     def leave_if_drained(self) -> None:
         """Leave for the runtime to stop: when no turn runs and no mail waits."""
-        waits = self.actor_inbox.depth or (self.runs and not self._opening)
+        older = self._opening or self._left_running
+        waits = self.actor_inbox.depth or (self.runs and not older)
         if self.phase is Phase.LIVE and not waits:
             self.go(EndReason.DRAINED, partial(self._write_out, force=False))
-
-    @property
-    def _opening(self) -> bool:
-        """Whether resources are being opened: what is running then is an older activation's."""
-        return self._wings is not None and self._wings.opening
 
     # --- in order ---
 
@@ -130,6 +119,7 @@ class Leaving(Part):
         self.actor_inbox.suspend()
         if self._lane is not None:
             self._lane.stop()
+        self._leave_permit()
         self._on_settled = when_settled
         if self._outbox:  # a failure while letting out may have used up the last notice of a commit
             self.actor_inbox.signal(Committed(self.epoch))
@@ -218,6 +208,7 @@ class Leaving(Part):
 
     def _depart(self, how: Departure, error: str = "") -> None:
         self.phase = Phase.GONE
+        self._leave_permit()
         if self._expiry is not None:
             self._expiry.stop()
         if self.grace is not None:

@@ -15,11 +15,21 @@ from .messages import (
     ReportFailure,
     ResourcesSettled,
 )
+from .permits import PermitGranted
 from .turns import LateAnswer, RunGone, TakeSteering, TurnOutput
 from .wings import Wings
 
 NOTICES: Final = frozenset(
-    {Committed, LateAnswer, Passivate, ResourcesSettled, RunGone, TakeSteering, TurnOutput}
+    {
+        Committed,
+        LateAnswer,
+        Passivate,
+        PermitGranted,
+        ResourcesSettled,
+        RunGone,
+        TakeSteering,
+        TurnOutput,
+    }
 )
 """What an activation that leaves is told by its own: it knows what to do about it."""
 

@@ -14,8 +14,8 @@ Permission: TypeAlias = Literal[
 """speak: post and send. act: take actions. share: write shared context and memories.
 interrupt: cancel turns. decide: approve or reject tool calls. edit: undo, truncate and compact.
 show: start and stop visual sources, and offer frames. record: interactions and feedback, graph
-state, language, metadata and title. Everybody who takes part may read and fork; only the host
-governs."""
+state, language, metadata and title, and whether the session may be exported. Everybody who takes
+part may read and fork; only the host governs."""
 
 PERMISSIONS: Final = frozenset(get_args(Permission))
 

@@ -54,6 +54,7 @@ class Running(Attending, Upkeep):
         """The pipeline of a turn that was stopped is done, or given up on."""
         if self._lane is not None:
             self._lane.gone(mail.message.stamp)
+            self._follow_permit()
 
     def steer(self, mail: Mail) -> None:
         """Hand the pipeline that asks what it is to be steered by."""

@@ -9,6 +9,7 @@ import msgspec
 from ..kernel.dispatcher import Dispatcher
 from ..kernel.mailbox import Mailbox
 from ..ports import Clock, Journal, SessionId
+from .permits import Permits
 from .pipeline import Stream
 from .secret import Secret
 from .watchdog import Watchdog
@@ -33,6 +34,7 @@ class Stats(msgspec.Struct):
     crashed: int = 0
     restarted: int = 0
     parked: int = 0
+    turned_away: int = 0
     frames: int = 0
     frames_refused: int = 0
     frames_dropped: int = 0
@@ -54,7 +56,7 @@ class Stage(msgspec.Struct, kw_only=True):
     `approval_expires_s`: how long people may take to decide, if the request does not say.
     No session accepts frames at a shorter interval than `min_frame_interval_ms`.
     `tokens` are those of sessions that were given one; `backstage` is None if there is nothing to
-    open and nobody to tell.
+    open and nobody to tell; `permits` is None if any number of turns may run.
     """
 
     dispatcher: Dispatcher
@@ -72,6 +74,7 @@ class Stage(msgspec.Struct, kw_only=True):
     min_frame_interval_ms: int
     tokens: dict[SessionId, Secret]
     backstage: Backstage | None = None
+    permits: Permits | None = None
 
     def new_mailbox(self, session: SessionId) -> Mailbox:
         """A mailbox for a session that has none."""

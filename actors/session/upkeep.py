@@ -9,7 +9,8 @@ from ..kernel.mailbox import Mail
 from .commands import LoseResources, Recover
 from .events import Event, ResourcesFailed, SessionReady
 from .outbox import Held
-from .part import Part, Phase
+from .part import Phase
+from .permitted import Permitted
 from .resources import Resources, Status
 from .rules.checks import require_host, require_state
 from .rules.rooms import OPEN
@@ -18,7 +19,7 @@ READY: Final = "Agent initialized"
 """What the room hears when turns may start (spec A09)."""
 
 
-class Upkeep(Part):
+class Upkeep(Permitted):
     """What one activation does about its resources, which its `Wings` open and close."""
 
     created = False
@@ -32,6 +33,8 @@ class Upkeep(Part):
     def recover(self, attempts: int) -> None:
         """Settle the turns that an older activation has left behind."""
         state = self.state
+        if self._waits_to_recover(attempts):
+            return
         if state.running is not None or state.queued or state.closing is not None:
             self.run_command(Recover(attempts=attempts), None)
 
@@ -57,7 +60,8 @@ class Upkeep(Part):
         """Go on with what waits; what runs is an older activation's the first time only."""
         wings, state = self._wings, self.state
         assert wings is not None
-        if not wings.settled or state.running is None or state.approval is not None:
+        older = not wings.settled or self._left_running
+        if older or state.running is None or state.approval is not None:
             wings.settled = True
             self.recover(attempts)
 

@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 
 from ... import __version__
 from ...actors.errors import GreenroomError
-from . import imports, journal, load, sessions, sim
+from . import export, imports, journal, load, sessions, sim
 
 
 class Misused(GreenroomError):
@@ -27,6 +27,7 @@ app: Final = App(
 )
 app.command(load.load)
 app.command(sim.sim)
+app.command(export.export)
 app.command(imports.import_, name="import")
 
 _sessions = App(name="sessions", help="Look into a journal, also while a process owns it.")

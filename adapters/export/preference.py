@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -10,7 +10,8 @@ from ...actors.ports import SessionId, UserId
 from ...actors.session.transcript import Line
 from ...actors.session.values import copied
 from ...actors.session.wire import iso
-from .chat_wire import chat_wire
+from .chat_wire import CHAT, chat_wire
+from .shapes import Leaf, Object
 
 Reason: TypeAlias = Literal[
     "interrupt", "undo", "edit", "regenerate", "approve", "deny", "feedback"
@@ -50,8 +51,25 @@ class Preference(msgspec.Struct, frozen=True, kw_only=True):
     detail: dict[str, Any] = {}
 
 
+SHAPE: Final = Object(
+    {
+        "session_id": Leaf.TEXT,
+        "revision": Leaf.COUNT,
+        "timestamp": Leaf.TEXT,
+        "user_id": Leaf.TEXT,
+        "reason": Leaf.OWN,
+        "context": CHAT,
+        "chosen": CHAT,
+        "rejected": CHAT,
+        "detail": Leaf.FREE,
+    }
+)
+"""What `preference_wire` gives."""
+
+
 def preference_wire(preference: Preference) -> dict[str, Any]:
-    """A preference as it is exported: lines in the shape of chats, the time as ISO 8601 in UTC."""
+    """A preference as it is exported: lines in the shape of chats (`chat_wire`), the time as ISO
+    8601 in UTC."""
     chosen, rejected = preference.chosen, preference.rejected
     return {
         "session_id": preference.session,

@@ -147,7 +147,8 @@ class MemoryJournal(MemoryRetention):
     async def list(self, query: SessionQuery) -> SessionPage:
         check_query(query)
         self._check_readable()
-        found = sorted(self._matching(query), key=recency, reverse=True)
+        by_id = query.order == "id"
+        found = sorted(self._matching(query), key=_id if by_id else recency, reverse=not by_id)
         rows = [record.row for record in found[: query.limit]]
         return SessionPage(rows=rows, more=len(found) > query.limit)
 
@@ -221,18 +222,25 @@ class MemoryJournal(MemoryRetention):
         return record
 
     def _matching(self, query: SessionQuery) -> Iterator[Record]:
-        bound = None
-        if query.after is not None:
-            bound = (query.after.updated_ms, self._key(query.after.id))
+        before = self._before(query)
         for record in self._records.values():
             if (
                 not record.deleted
                 and query.owner in (None, record.row.owner)
                 and query.state in (None, record.row.state)
                 and (query.since_ms is None or record.row.updated_ms >= query.since_ms)
-                and (bound is None or recency(record) < bound)
+                and before(record)
             ):
                 yield record
+
+    def _before(self, query: SessionQuery) -> Callable[[Record], bool]:
+        """Whether a session comes on a later page."""
+        if (after := query.after) is None:
+            return lambda _: True
+        if query.order == "id":
+            return lambda record: record.row.id > after.id
+        bound = (after.updated_ms, self._key(after.id))
+        return lambda record: recency(record) < bound
 
     def _key(self, session: SessionId) -> int:
         record = self._records.get(session)
@@ -250,6 +258,10 @@ class MemoryJournal(MemoryRetention):
 def _listed(row: IndexRow) -> IndexRow:
     """`row` as listings show it."""
     return row if row.members is None else msgspec.structs.replace(row, members=None)
+
+
+def _id(record: Record) -> SessionId:
+    return record.row.id
 
 
 def _check_size(session: SessionId, size: int, limit: int) -> None:

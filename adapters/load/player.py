@@ -250,5 +250,6 @@ def wait_s(error: GreenroomError, refusals: int) -> float:
     Spread at random: players that were refused together and came back together were measured to
     leave 5 slots idle for nine tenths of the time while 195 of them waited.
     """
-    least_s: float = getattr(error, "retry_after_s", RETRY_S)
+    told_s: float | None = getattr(error, "retry_after_s", None)
+    least_s = RETRY_S if told_s is None else told_s
     return least_s + random.uniform(0, min(least_s * refusals, MAX_SPREAD_S))

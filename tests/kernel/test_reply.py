@@ -399,3 +399,43 @@ def test_a_log_that_fails_does_not_keep_callbacks_from_running() -> None:
 def test_pull_only_combinators_are_not_offered(name: str) -> None:
     with pytest.raises(NotImplementedError, match="await it"):
         getattr(answered(), name)(len)
+
+
+# --- callers that give up ------------------------------------------------------------------------
+
+
+def test_a_reply_is_abandoned_when_all_who_have_waited_for_it_gave_up() -> None:
+    async def scene() -> None:
+        reply: Reply[int] = Reply()
+        assert not reply.abandoned  # nobody has waited yet: somebody may
+
+        first, second = (asyncio.ensure_future(_wait_for(reply)) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        assert not reply.abandoned
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+        assert reply.abandoned
+
+        third = asyncio.ensure_future(_wait_for(reply))
+        await asyncio.sleep(0)
+        assert not reply.abandoned
+        reply.set(1)
+        assert await third == 1
+        assert not reply.abandoned
+
+    asyncio.run(scene())
+
+
+def test_a_reply_is_abandoned_by_a_thread_whose_time_is_up() -> None:
+    reply: Reply[int] = Reply()
+
+    with pytest.raises(ReplyTimeout):
+        reply.get(timeout=0.001)
+
+    assert reply.abandoned
+
+
+async def _wait_for(reply: Reply[int]) -> int:
+    return await reply

@@ -138,6 +138,33 @@ def test_s23_totals_of_interactions_and_feedback(store: Any) -> None:
     play(scene)
 
 
+def test_s22_in_the_order_of_ids_no_write_moves_a_session(store: Any) -> None:
+    async def scene() -> None:
+        clock = ManualClock()
+        async with greenroom.Runtime(journal=store(), clock=clock) as runtime:
+            for name in ("b", "B", "a1", "a", "c", "0"):
+                await runtime.create(user="ann" if name < "c" else "bob", id=name)
+                await clock.advance(1.0)
+
+            async def pages(**query: Any) -> list[list[str]]:
+                found, after, more = [], None, True
+                while more:
+                    asked = SessionQuery(order="id", limit=2, after=after, **query)
+                    page = await runtime.journal.list(asked)
+                    after, more = page.rows[-1], page.more
+                    found.append([row.id for row in page.rows])
+                    await runtime.session(after.id).set_language(after.owner, "tr")
+                    await clock.advance(1.0)
+                return found
+
+            assert await pages() == [["0", "B"], ["a", "a1"], ["b", "c"]]
+            assert await pages(owner="ann") == [["0", "B"], ["a", "a1"], ["b"]]
+            await runtime.session("a1").end("ann")
+            assert await pages(state="active") == [["0", "B"], ["a", "b"], ["c"]]
+
+    play(scene)
+
+
 # --- the index -----------------------------------------------------------------------------------
 
 
@@ -191,3 +218,22 @@ def test_s20_sx19_a_page_comes_out_of_an_index_in_its_order(
     assert f"sessions USING INDEX {index}" in plan
     if not first:
         assert re.search(rf"SEARCH sessions USING INDEX {index} \(.*updated_ms", plan)
+
+
+@pytest.mark.parametrize("query", [{}, {"owner": "ann"}, {"state": "ended"}], ids=str)
+@pytest.mark.parametrize("first", [True, False])
+def test_s22_a_page_in_the_order_of_ids_is_looked_up(
+    tmp_path: Path, query: dict[str, str], first: bool
+) -> None:
+    path = tmp_path / "j.db"
+
+    async def scene() -> greenroom.IndexRow | None:
+        async with greenroom.Runtime(journal=SqliteJournal(path, durability="process")) as runtime:
+            await runtime.create(user="ann", id="s")
+            return await runtime.find("s")
+
+    row = play(scene)
+    plan = plan_of(path, SessionQuery(**query, order="id", after=None if first else row, limit=20))
+
+    assert "TEMP B-TREE" not in plan
+    assert "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id>?)" in plan

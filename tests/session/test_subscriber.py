@@ -15,7 +15,7 @@ from greenroom.actors import subscriber
 from greenroom.actors.errors import JournalUnavailable, SessionNotFound
 from greenroom.actors.kernel.dispatcher import LoopDispatcher
 from greenroom.actors.kernel.reply import Reply
-from greenroom.actors.ports import Page
+from greenroom.actors.ports import End, Page
 from greenroom.actors.session.cursor import START, parse
 from greenroom.actors.session.entry import Entry, encode_entry
 from greenroom.actors.session.events import (
@@ -120,7 +120,9 @@ class House:
 
     def come_back(self, *, clean: bool) -> None:
         """Passivate or crash, and activate again; without readers the log is freed."""
-        end = self.live.end if clean and self.epoch else None
+        end: End | None = End(0, 0)  # of a new session
+        if self.epoch:
+            end = self.live.end if clean else None
         if not self.live.readers:
             limits = {"max_events": self.live.max_events, "max_age_s": self.live.max_age_s}
             self.live = LiveLog("s", **limits)  # type: ignore[arg-type]

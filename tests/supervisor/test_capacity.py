@@ -129,6 +129,89 @@ def test_a_slot_is_held_until_it_is_freed() -> None:
     assert book.full("bob") is None
 
 
+# --- tenants -------------------------------------------------------------------------------------
+
+
+def tenants(*owned: tuple[str, str], per_tenant: int | None = 2, **limits: Any) -> Ledger:
+    """A ledger of sessions and their owners."""
+    options: dict[str, Any] = {"max_sessions": 10, "max_sessions_per_user": 5, **limits}
+    made = Ledger(max_sessions_per_tenant=per_tenant, **options)
+    for session, owner in owned:
+        made.reserve(session, owner)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("user", "tenant"),
+    [
+        ("acme/ann", "acme"),
+        ("acme/ann/laptop", "acme"),
+        ("acme/", "acme"),
+        ("ann", None),
+        ("/ann", None),
+    ],
+)
+def test_a_tenant_is_all_before_the_first_slash(user: str, tenant: str | None) -> None:
+    assert tenants().tenant_of(user) == tenant
+    assert tenants(per_tenant=None).tenant_of(user) is None
+    assert tenants(exempt=user).tenant_of(user) is None
+
+
+def test_p14_all_users_of_a_tenant_share_its_limit_and_others_do_not() -> None:
+    book = tenants(("a", "acme/ann"), ("b", "acme/bob"))
+
+    assert book.full("acme/eve") == "per_tenant"
+    with pytest.raises(IllegalMove):
+        book.reserve("c", "acme/eve")
+    assert [book.full(user) for user in ("ann", "other/ann", "/ann", None)] == [None] * 4
+    assert book.of_tenant("acme") == {"a", "b"}
+    assert book.by_tenant() == {"acme": 2}
+
+
+def test_the_widest_limit_is_reported_first() -> None:
+    limits: dict[str, Any] = {"max_sessions_per_user": 2, "per_tenant": 2}
+    owned = (("a", "acme/ann"), ("b", "acme/ann"))
+
+    assert tenants(*owned, max_sessions=2, **limits).full("acme/ann") == "global"
+    assert tenants(*owned, **limits).full("acme/ann") == "per_tenant"
+    assert tenants(*owned, per_tenant=3, max_sessions_per_user=2).full("acme/ann") == "per_user"
+
+
+def test_a_wake_may_find_its_tenant_full_and_leaves_no_trace() -> None:
+    book = tenants(("a", "acme/ann"), ("b", "acme/bob"))
+    book.reserve("c", None)
+
+    assert not book.assign("c", "acme/eve")
+
+    assert (book.owned_by("acme/eve"), book.of_tenant("acme")) == (frozenset(), {"a", "b"})
+    book.free("c")
+    book.free("a")
+    assert book.full("acme/eve") is None
+
+
+def test_a06_an_ended_session_counts_for_its_tenant_no_more_and_once_only() -> None:
+    book = tenants(("a", "acme/ann"), ("b", "acme/bob"))
+
+    book.disown("a")
+    book.disown("a")
+    book.free("a")
+
+    assert book.by_tenant() == {"acme": 1}
+    book.free("b")
+    assert book.by_tenant() == {}
+
+
+def test_the_refusal_of_a_tenant_says_so() -> None:
+    book = tenants(("a", "acme/ann"), ("b", "acme/bob"))
+
+    error = book.error("acme/eve", retry_after_s=None, scope="per_tenant")
+
+    assert (error.scope, error.limit, error.in_use) == ("per_tenant", 2, 2)
+    assert (error.user, error.tenant, error.retry_after_s) == ("acme/eve", "acme", None)
+    assert str(error) == "tenant acme has 2 of 2 resident sessions; all are at work"
+    assert book.error("acme/eve", retry_after_s=1.0, scope="global").scope == "global"
+
+
 # --- moves ---------------------------------------------------------------------------------------
 
 
@@ -194,21 +277,29 @@ def test_the_refusal_says_which_limit_how_much_of_it_is_used_and_when_to_come_ba
 # --- under any sequence of calls: promise P14's pure half ----------------------------------------
 
 SESSIONS = st.sampled_from(["s1", "s2", "s3", "s4", "s5", "s6"])
-USERS = st.sampled_from(["ann", "bob", "cem"])
+NAMES = ("acme/ann", "acme/bob", "cem")
+USERS = st.sampled_from(NAMES)
 
 
 class Calls(RuleBasedStateMachine):
     """Every call in every order, right or wrong, beside a model that is two dicts."""
 
-    @initialize(most=st.integers(1, 5), per_user=st.integers(1, 3))
-    def open(self, most: int, per_user: int) -> None:
-        self.most, self.per_user = most, per_user
-        self.book = ledger(most=most, per_user=per_user)
+    @initialize(most=st.integers(1, 5), per_user=st.integers(1, 3), per_tenant=st.integers(1, 4))
+    def open(self, most: int, per_user: int, per_tenant: int) -> None:
+        self.most, self.per_user, self.per_tenant = most, per_user, per_tenant
+        self.book = Ledger(
+            max_sessions=most, max_sessions_per_user=per_user, max_sessions_per_tenant=per_tenant
+        )
         self.slots: dict[str, Slot] = {}
         self.owners: dict[str, str] = {}
 
     def owned(self, user: str) -> set[str]:
         return {session for session, owner in self.owners.items() if owner == user}
+
+    def has_room(self, user: str) -> bool:
+        acme = self.owned("acme/ann") | self.owned("acme/bob")
+        full = user.startswith("acme/") and len(acme) >= self.per_tenant
+        return len(self.owned(user)) < self.per_user and not full
 
     def expect(self, legal: bool, call: Any) -> Any:
         if legal:
@@ -219,7 +310,7 @@ class Calls(RuleBasedStateMachine):
 
     @rule(session=SESSIONS, user=USERS | st.none())
     def reserve(self, session: str, user: str | None) -> None:
-        room = user is None or len(self.owned(user)) < self.per_user
+        room = user is None or self.has_room(user)
         legal = session not in self.slots and len(self.slots) < self.most and room
         self.expect(legal, lambda: self.book.reserve(session, user))
         if legal:
@@ -233,7 +324,7 @@ class Calls(RuleBasedStateMachine):
         legal = session in self.slots and owner in (None, user)
         assigned = self.expect(legal, lambda: self.book.assign(session, user))
         if legal:
-            assert assigned == (owner == user or len(self.owned(user)) < self.per_user)
+            assert assigned == (owner == user or self.has_room(user))
             if assigned:
                 self.owners[session] = user
 
@@ -262,9 +353,13 @@ class Calls(RuleBasedStateMachine):
         assert {session: book.slot(session) for session in self.slots} == self.slots
         assert book.passivating == list(self.slots.values()).count(Slot.PASSIVATING)
         assert book.unowned() == self.slots.keys() - self.owners.keys()
-        for user in ("ann", "bob", "cem"):
+        for user in NAMES:
             assert book.owned_by(user) == self.owned(user)
             assert len(self.owned(user)) <= self.per_user
+        acme = self.owned("acme/ann") | self.owned("acme/bob")
+        assert book.of_tenant("acme") == acme
+        assert len(acme) <= self.per_tenant
+        assert book.by_tenant() == ({"acme": len(acme)} if acme else {})
 
     def teardown(self) -> None:
         with suppress(AttributeError):
@@ -272,6 +367,7 @@ class Calls(RuleBasedStateMachine):
                 self.book.free(session)
             assert (self.book.in_use, self.book.passivating) == (0, 0)
             assert not self.book._owned
+            assert not self.book._tenants
             assert not self.book._owners
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from greenroom.actors.errors import ConfigError
-from greenroom.supervisor.config import Config
+from greenroom.supervisor.config import OPTIONAL_LIMITS, Config
 
 COUNTS = ["max_sessions", "max_sessions_per_user", "mailbox_capacity", "live_events",
-          "turn_attempts", "snapshot_bytes"]  # fmt: skip
+          "turn_attempts", "snapshot_bytes", "max_waiting"]  # fmt: skip
 POSITIVE = ["idle_s", "live_age_s", "restart_window_s"]
 NUMBERS = [field for field in Config.__struct_fields__ if field != "dev_user"]
-NOT_NEGATIVE = ["restart_delay_s", "max_restart_delay_s", "stop_budget_s"]
+NOT_NEGATIVE = ["restart_delay_s", "max_restart_delay_s", "stop_budget_s", "admission_wait_s"]
 
 
 def refused(field: str, **settings: Any) -> ConfigError:
@@ -86,6 +86,15 @@ def test_every_field_has_a_range(field: str) -> None:
     refused(field, **{field: -1})
 
 
+@pytest.mark.parametrize("field", OPTIONAL_LIMITS)
+def test_a_limit_that_there_may_be_is_at_least_1(field: str) -> None:
+    assert getattr(Config(), field) is None
+    assert getattr(Config(**{field: 1}), field) == 1
+    assert getattr(Config.from_env({f"GREENROOM_{field.upper()}": "7"}), field) == 7
+    for value in (0, -1):
+        assert refused(field, **{field: value}).limit == "at least 1, or None: no limit"
+
+
 # --- plain data ----------------------------------------------------------------------------------
 
 
@@ -107,6 +116,9 @@ def test_an_unknown_setting_is_named_beside_the_known_ones() -> None:
 @pytest.mark.parametrize("field", NUMBERS)
 @pytest.mark.parametrize("value", ["5", None, True, [5], {}, b"5"])
 def test_a_setting_of_another_type_is_refused_by_name(field: str, value: Any) -> None:
+    if value is None and field in OPTIONAL_LIMITS:
+        assert getattr(Config.of({field: value}), field) is None
+        return
     with pytest.raises(ConfigError) as refusal:
         Config.of({field: value})
 

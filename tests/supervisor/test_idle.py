@@ -31,6 +31,23 @@ def anyone(_: str) -> bool:
     return True
 
 
+# --- when one can be idle ---
+
+
+def test_a_session_can_be_idle_from_its_last_activity_on_or_from_when_it_was_last_looked_at() -> (
+    None
+):
+    clocks = Clocks(a=0.0)
+    idle = queue(clocks)
+
+    assert (idle.due_s("a", clocks), idle.due_s("nobody", clocks)) == (10.0, None)
+    clocks.active["a"] = 5.0
+    assert idle.due_s("a", clocks) == 15.0
+    idle.remove("a")
+    idle.add("a", 7.0)  # found at work
+    assert idle.due_s("a", clocks) == 17.0
+
+
 # --- idle for too long ---------------------------------------------------------------------------
 
 

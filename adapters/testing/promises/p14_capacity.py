@@ -22,9 +22,15 @@ class CapacityHolds(Promise):
 
     def rested(self) -> None:
         for process in self.house.live:
-            self.require(not process.runtime.resident, f"slots held for ever: {_slots(process)}")
+            full = process.runtime.capacity()
+            kept = [(use.in_use, use.waiting) for use in (full.sessions, full.turns)]
+            self.require(kept == [(0, 0), (0, 0)], f"held, or waited for, for ever: {full}")
 
     def _check(self, process: Any) -> None:
+        full = process.runtime.capacity()
+        uses = (full.sessions, full.turns, *full.turns_by_user.values())
+        over = [use for use in uses if use.limit is not None and use.in_use > use.limit]
+        self.require(not over, f"more is in use than may be: {full}")
         ledger, places = process.supervisor.ledger, process.supervisor._places
         config, slots = process.runtime.config, _slots(process)
         self.require(ledger.in_use <= config.max_sessions, f"{ledger.in_use} slots are in use")

@@ -93,6 +93,9 @@ class Process:
             hook_timeout_s=2.0,
             approval_expires_s=10.0,
             ended_retention_s=options.ended_retention_s,
+            max_running_turns=options.max_running_turns,
+            max_running_turns_per_user=options.max_running_turns_per_user,
+            admission_wait_s=options.admission_wait_s,
             **backstage,
         )
 

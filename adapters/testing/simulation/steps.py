@@ -160,6 +160,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_restarts: int = 1000
     turn_attempts: int = 2
     ended_retention_s: float = 1e6
+    max_running_turns: int | None = None
+    max_running_turns_per_user: int | None = None
+    admission_wait_s: float = 0.0
     backstage: bool = True
 
 

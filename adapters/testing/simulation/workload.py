@@ -61,6 +61,9 @@ class Drawing:
             max_restarts=rng.choice((1000, 1000, 2, 3)),
             turn_attempts=rng.choice((1, 2, 3)),
             ended_retention_s=rng.choice((20.0, 1e6)),
+            max_running_turns=rng.choice((None, 1, 2)),
+            max_running_turns_per_user=rng.choice((None, None, 1)),
+            admission_wait_s=rng.choice((0.0, 0.0, 3.0)),
             backstage=rng.random() < 0.5,
         )
         steps = self._gather()
