@@ -100,7 +100,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._until_s = self.clock.monotonic() + seconds
 
 
-class _Idle(selectors.SelectSelector):
+class _Idle(selectors.DefaultSelector):
     """A selector that is asked for nothing while there is something to do."""
 
     def __init__(self, on_idle: Callable[[], bool]) -> None:

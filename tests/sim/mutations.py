@@ -215,9 +215,21 @@ MUTATIONS = (
     ),
     Mutation(
         "who waits for a slot is not served when one is free",
-        "supervisor/admission.py",
-        "        while line and ledger.full(None) is None:",
-        "        while False:",
+        "supervisor/lining.py",
+        "        while ledger.full(None) is None and (mail := line.take()) is not None:",
+        "        while line is None and (mail := line.take()) is not None:",
+    ),
+    Mutation(
+        "a place for a turn that is given back goes to nobody",
+        "actors/session/permits.py",
+        "            self._count(permit.user, -1)\n            self._serve()\n",
+        "            self._count(permit.user, -1)\n",
+    ),
+    Mutation(
+        "a place for a turn that has run is not given back",
+        "actors/session/permits.py",
+        "        elif hold is not Hold.NOTHING:\n            self._count(permit.user, -1)",
+        "        elif hold is Hold.GRANTED:\n            self._count(permit.user, -1)",
     ),
     Mutation(
         "a turn that a crash has interrupted is not found",
