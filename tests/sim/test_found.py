@@ -7,9 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from house import FifoDispatcher
 from pykka._envelope import Envelope
 
 import greenroom
+from greenroom.actors.kernel.mailbox import Mailbox
+from greenroom.actors.kernel.reply import Reply
 from greenroom.adapters.testing.simulation.bomb import BOMB
 from greenroom.testing import Gate, Hang, Stage, scripted
 
@@ -99,3 +102,17 @@ def test_p15_what_a_failed_activation_says_last_has_the_place_of_what_is_durable
 
 def _revisions(probe: Any) -> list[int]:
     return [item.revision for item in probe.items if getattr(item, "durable", False)]
+
+
+def test_p11_a_question_left_by_a_crashed_activation_outlives_the_next_one() -> None:
+    """That one is told to leave before it comes to what its predecessor has left for it."""
+    box = Mailbox(FifoDispatcher(), name="s")
+    waiting: Reply[object] = Reply()
+    box.put_system(Envelope("how did the turn end?", waiting))
+
+    assert not box.close_if_idle()
+
+    assert not box.closed
+    assert not waiting.done
+    box.close()
+    assert isinstance(waiting.error, greenroom.MailboxClosed)
