@@ -113,7 +113,8 @@ MUTATIONS = (
     Mutation(
         "a session leaves without looking for mail",
         "actors/kernel/mailbox.py",
-        "            if self._user:\n                return False\n            self._closed = True",
+        "            if self._user or any(map(_is_question, self._system or ())):\n"
+        "                return False\n            self._closed = True",
         "            self._user = None\n            self._closed = True",
     ),
     Mutation(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ....actors.session.messages import Departed, Passivate, Stayed
+from ....actors.session.part import Phase
 from ....supervisor.capacity import Slot
 from .base import Promise
 
@@ -48,6 +50,15 @@ class CapacityHolds(Promise):
         for name, place in places.items():
             reserved = slots[name] is Slot.RESERVED
             self.require((place.actor is None) is reserved, f"{name} is {slots[name]}")
+            if slots[name] is Slot.PASSIVATING and process.stopping is None:
+                self.require(_leaves(process, place), f"{name} never leaves, and has not stayed")
+
+
+def _leaves(process: Any, place: Any) -> bool:
+    """Whether a session is on its way out, has word of that, or has sent word."""
+    known = (*(place.box._system or ()), *(process.runtime._mailbox._system or ()))
+    words = any(type(mail.message) in (Passivate, Stayed, Departed) for mail in known)
+    return words or place.actor.phase is not Phase.LIVE
 
 
 def _slots(process: Any) -> dict[str, Slot]:
