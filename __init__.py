@@ -13,6 +13,7 @@ from .actors.errors import (
     CapacityError,
     ConfigError,
     Conflict,
+    ExtraMissing,
     Fenced,
     GreenroomError,
     IdempotencyConflict,
@@ -49,6 +50,7 @@ from .actors.errors import (
     SessionFull,
     SessionNotFound,
     SessionParked,
+    TooManyWakes,
     TooManyWatches,
     TurnBusy,
     TurnNotFound,
@@ -95,6 +97,7 @@ from .actors.session.transcript import (
     ToolCall,
     ToolResult,
 )
+from .actors.session.wakes import Firing, Repeat, Wake, WakeReceipt
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .adapters.export.exporter import Exported, ExportFailure, ExportProgress, export_sessions
 from .supervisor.config import Config
@@ -131,7 +134,9 @@ __all__ = [
     "ExportFailure",
     "ExportProgress",
     "Exported",
+    "ExtraMissing",
     "Fenced",
+    "Firing",
     "Frame",
     "FrameReceipt",
     "FrameWatch",
@@ -178,6 +183,7 @@ __all__ = [
     "Receipt",
     "Refused",
     "Rejected",
+    "Repeat",
     "Replay",
     "Reply",
     "ReplyTimeout",
@@ -203,6 +209,7 @@ __all__ = [
     "Subscription",
     "TextDelta",
     "ThreadedRuntime",
+    "TooManyWakes",
     "TooManyWatches",
     "ToolCall",
     "ToolResult",
@@ -217,6 +224,8 @@ __all__ = [
     "UserInput",
     "VersionConflict",
     "VisualSettings",
+    "Wake",
+    "WakeReceipt",
     "WouldDeadlock",
     "WrongPhase",
     "WrongSession",

@@ -106,6 +106,16 @@ class ConfigError(GreenroomError, ValueError):
         super().__init__(f"{field} is {_shown(value)}, but must be {limit}")
 
 
+class ExtraMissing(GreenroomError):
+    """What was asked for needs a library that is not installed here: `install` names the extra."""
+
+    code = "extra_missing"
+
+    def __init__(self, what: str, *, install: str) -> None:
+        self.what, self.install = what, install
+        super().__init__(f"{what} needs a library: pip install {install}")
+
+
 class CapacityError(GreenroomError):
     """There is no slot for this session now: `in_use` of `limit` sessions hold one.
 
@@ -424,6 +434,16 @@ class NoApproval(Refused):
         self.session, self.approval = session, approval
         which = "no approval" if approval is None else f"approval {approval} not"
         super().__init__(f"session {session} has {which} pending")
+
+
+class TooManyWakes(Refused):
+    """The session has as many timers set as it may. Cancel one, or set one of them anew."""
+
+    code = "too_many_wakes"
+
+    def __init__(self, session: str, *, limit: int) -> None:
+        self.session, self.limit = session, limit
+        super().__init__(f"session {session} has {limit} of {limit} timers set")
 
 
 class TurnOverLimit(GreenroomError):

@@ -336,6 +336,21 @@ class Clock(Protocol):
         ...
 
 
+class Calendar(Protocol):
+    """What knows the calendars of people: which instants a cron expression means, and where."""
+
+    def check(self, cron: str, zone: str) -> None:
+        """Refuse what is no schedule, or no time zone. Raises InvalidInput and ExtraMissing."""
+        ...
+
+    def next_ms(self, cron: str, zone: str, after_ms: int) -> int | None:
+        """The first instant later than `after_ms` (both UTC milliseconds), always the same one.
+
+        None: there is none any more, or none is known here. It raises nothing.
+        """
+        ...
+
+
 class Sink(Protocol):
     """Where a subscriber puts what it reads. One batch is under way at a time."""
 

@@ -11,13 +11,14 @@ from typing import Any, Self
 
 from ..actors.errors import ConfigError, RuntimeClosed
 from ..actors.kernel.dispatcher import Dispatcher
-from ..actors.ports import Clock, Journal, Pipeline, UserId
+from ..actors.ports import Calendar, Clock, Journal, Pipeline, UserId
 from ..actors.session.backstage import EndHook
 from ..actors.session.record_reading import read_session
 from ..actors.session.resources import Factory
 from ..supervisor import runtime
 from ..supervisor.config import Config
 from ..supervisor.messages import DrainReport
+from .cron import CronCalendar
 from .imports.session import Imported, import_session
 from .system import SystemClock, new_id
 
@@ -49,6 +50,7 @@ class Runtime(runtime.Runtime):
         config: Config | None = None,
         clock: Clock | None = None,
         new_id: Callable[[int], str] = new_id,
+        calendar: Calendar | None = None,
         dispatcher: Dispatcher | None = None,
         resources: Factory | None = None,
         on_end: EndHook | None = None,
@@ -62,6 +64,7 @@ class Runtime(runtime.Runtime):
             journal=journal,
             clock=clock or SystemClock(),
             new_id=new_id,
+            calendar=calendar or CronCalendar(),
             config=config or Config.of(settings),
             dispatcher=dispatcher,
             resources=resources,

@@ -12,6 +12,7 @@ from ..actors.errors import (
     RuntimeClosed,
     SessionDamaged,
     SessionExists,
+    SessionNotFound,
     text_of,
 )
 from ..actors.kernel.mailbox import Mail
@@ -70,7 +71,7 @@ class Activating(Admitting):
             scope = self.ledger.owner_full(state.owner) or "per_user"
             self._not_admitted(mail, self._capacity_error(scope, state.owner))
             return
-        self._alarms.cancel(session)
+        self.alarms.cancel(session)
         stage = self._stage
         place, live, epoch = self._places[session], self._logs.open(session), claimed.epoch
         live.open(
@@ -106,15 +107,20 @@ class Activating(Admitting):
         """Undo a claim that may not be used, so that it leaves no trace."""
         session, claimed = mail.message.session, mail.message.claim
         self._stage.journal.release(session, epoch=claimed.epoch, end=claimed.end)
+        self.alarms.ask_again()
         self._close_place(session, error)
 
     def not_opened(self, mail: Mail) -> None:
         """The journal has no such session, or does not give it."""
         session, error = mail.message.session, mail.message.error
         if not isinstance(error, SessionExists):  # or what is there already stays as it was
-            self._alarms.cancel(session)
             self._questions.refuse(session, error)
+        if isinstance(error, SessionNotFound):
+            self.alarms.cancel(session)
+        elif not isinstance(error, Refused):  # after a crash, or a journal that works again later
+            self.alarms.ask_again()
         if isinstance(error, SessionDamaged):
+            self.alarms.give_up(session)
             self._quarantine.hold(session, error, self._stage.clock.monotonic())
         if not isinstance(error, Refused):
             log.error("session_not_opened", session=session, error=text_of(error))

@@ -34,7 +34,7 @@ class Admitting(Lining):
     _quarantine: Quarantine
     _logs: LiveLogs
     _directory: Directory
-    _alarms: Alarms
+    alarms: Alarms
 
     def _open(self, session: SessionId, place: Place) -> None:
         """Ask the journal for the session; the outcome comes back as a message."""
@@ -86,8 +86,10 @@ class Admitting(Lining):
     def wake(self, mail: Mail) -> None:
         """Bring a session on stage that nobody calls, unless somebody does."""
         session = mail.message.session
-        if self._drain is not None or session in self.parked:
-            self._alarms.cancel(session)
+        if self._drain is not None:
+            return
+        if session in self.parked:
+            self.alarms.give_up(session)
             return
         box, is_new = self._directory.open(session, lambda: self._stage.new_mailbox(session))
         if is_new:

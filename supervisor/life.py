@@ -15,7 +15,7 @@ from ..actors.errors import ConfigError, RuntimeClosed
 from ..actors.kernel.dispatcher import Dispatcher, LoopDispatcher
 from ..actors.kernel.mailbox import Mailbox
 from ..actors.kernel.reply import Reply
-from ..actors.ports import Clock, Journal, Pipeline
+from ..actors.ports import Calendar, Clock, Journal, Pipeline
 from ..actors.session.backstage import Backstage, EndHook
 from ..actors.session.compaction import as_compactor
 from ..actors.session.permits import Permits
@@ -41,8 +41,8 @@ log = structlog.get_logger()
 class Life(Registry):
     """From the configuration to the report of the drain: what a runtime holds, and for how long.
 
-    `new_id` makes a random hexadecimal id of so many bytes. `clock` and `new_id` are given by the
-    public `greenroom.Runtime`; `dispatcher` is for tests.
+    `new_id` makes a random hexadecimal id of so many bytes. `clock`, `new_id` and `calendar` are
+    given by the public `greenroom.Runtime`; `dispatcher` is for tests.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Life(Registry):
         journal: Journal | str,
         clock: Clock,
         new_id: Callable[[int], str],
+        calendar: Calendar,
         config: Config | None = None,
         dispatcher: Dispatcher | None = None,
         resources: Factory | None = None,
@@ -65,6 +66,7 @@ class Life(Registry):
         self._compactor = None if compactor is None else as_compactor(compactor)
         self._factory, self._on_end = _function(resources, "resources"), _function(on_end, "on_end")
         self._report: DrainReport | None = None
+        self.calendar = calendar
         self._clock = clock
         self._new_id = new_id
         self._directory = Directory()
@@ -138,6 +140,7 @@ class Life(Registry):
             mailbox_capacity=config.mailbox_capacity,
             min_frame_interval_ms=config.min_frame_interval_ms,
             tokens={},
+            calendar=self.calendar,
         )
         turns = (config.max_running_turns, config.max_running_turns_per_user)
         if turns != (None, None):
@@ -161,6 +164,7 @@ class Life(Registry):
         )
         self._mailbox.attach(self._supervisor)
         self._supervisor.expiry.start()
+        self._supervisor.alarms.start()
         self._phase = "running"
 
     async def stop(self, *, budget_s: float | None = None) -> DrainReport:

@@ -9,9 +9,10 @@ from .handles.sharing import Sharing
 from .handles.submissions import Submissions
 from .handles.visual import Visual
 from .handles.voice import Voice
+from .handles.wakes import Wakes
 
 
-class Session(People, Submissions, Voice, Sharing, Records, Reading, Visual):
+class Session(People, Submissions, Voice, Wakes, Sharing, Records, Reading, Visual):
     """A session, wherever it is just now: on stage, or passivated and woken by the next call.
 
     Every method queues its command at once, from any thread, and returns a `Reply`: `await` it

@@ -31,7 +31,7 @@ class Stopping(Restarting):
         if self._timer is not None:
             self._timer.cancel()
         self.expiry.stop()
-        self._alarms.clear()
+        self.alarms.clear()
         self._questions.refuse_all(RuntimeClosed("draining"))
         self._drain = Draining(mail, self._places)
         self._leave_line(RuntimeClosed("draining"))

@@ -98,7 +98,13 @@ class SupervisorActor(Stopping):
         self._timer_at = 0.0
         self._drain: Draining | None = None
         self._questions = Questions()
-        self._alarms = Alarms(stage.clock, lambda name: mailbox.signal(Alarm(name)), ALARM_AGAIN_S)
+        self.alarms = Alarms(
+            stage.clock,
+            stage.journal,
+            lambda name: mailbox.signal(Alarm(name)),
+            self._places.__contains__,
+            ALARM_AGAIN_S,
+        )
 
     def handle(self, mail: Mail) -> None:
         handler = self._HANDLERS.get(type(mail.message))
@@ -145,8 +151,8 @@ class SupervisorActor(Stopping):
             self._close_place(session, SessionClosed(session))
             if self._drain is not None:
                 self._questions.refuse(session, SessionClosed(session))
-            elif mail.message.wake_ms is not None:
-                self._alarms.set(session, mail.message.wake_ms)
+            elif mail.message.wake_ms:
+                self.alarms.set(session, mail.message.wake_ms)
         elif how is Departure.FENCED or self._drain is not None:
             self._close_place(session, SessionClosed(session))
         elif how is Departure.RECALLED:

@@ -24,6 +24,7 @@ from .events import (
     TurnStarted,
     TurnSteered,
     TurnStopped,
+    WakeFired,
 )
 from .transcript import Message, ToolCall, ToolResult
 
@@ -39,7 +40,7 @@ def turn_of(event: Event) -> int | None:
             return turn
         case TurnRolledBack(turn=turn):
             return turn
-        case PhaseChanged(turn=turn):
+        case PhaseChanged(turn=turn) | WakeFired(turn=turn):
             return turn or None
         case ApprovalRequested(turn=turn) | ApprovalDecided(turn=turn) | Compacted(turn=turn):
             return turn

@@ -13,10 +13,9 @@ from ..errors import Fenced, NoPipeline, OutcomeUnknown, Refused, text_of
 from ..kernel.mailbox import Mail, Mailbox
 from ..kernel.reply import Reply
 from .answers import answer
-from .approvals import undecided
 from .attending import Attending
 from .backstage import EndReason
-from .commands import Command, Compact, Expire, Greet, Send, Suspend
+from .commands import Command, Compact, Greet, Send, Suspend
 from .compaction import require_compactor
 from .desk import QUESTIONS, Desk
 from .ending import begin_grace, end_grace, erase
@@ -31,11 +30,15 @@ from .events import (
     PresenceChanged,
     SessionClosing,
     SessionEnded,
+    SessionPaused,
     SessionResumed,
+    SessionStarted,
     TurnEnded,
     TurnQueued,
     TurnStarted,
     TurnSteered,
+    WakeCancelled,
+    WakeSet,
 )
 from .fold import apply, remember, save
 from .idempotency import done, first_answer
@@ -43,11 +46,11 @@ from .lane import Lane
 from .leaving import Leaving
 from .live import LiveLog
 from .messages import (
-    ApprovalDue,
     AwaitStopped,
     Committed,
     Delivered,
     Departure,
+    Due,
     Ended,
     Erase,
     FlushPresence,
@@ -73,6 +76,7 @@ from .stage import Stage
 from .state import State
 from .turns import LateAnswer, RunGone, TakeSteering, TurnOutput
 from .upkeep import Upkeep
+from .wakes import wants_ms
 from .wings import Wings
 
 COMMANDS: Final = frozenset(get_args(Command))
@@ -145,11 +149,8 @@ class SessionActor(Running, Leaving):
             self._wings.open()
         if not self._opening:
             self.recover(self._stage.turn_attempts)
-        approval = undecided(self.state)
-        if approval is not None and approval.expires_ms <= self._stage.clock.now_ms():
-            self.run_command(Expire(approval=approval.id), None)
-        elif approval is not None:
-            self.watch_approval()
+        if wants_ms(self.state):
+            self.do_due()
 
     def handle(self, mail: Mail) -> None:
         message = mail.message
@@ -241,8 +242,8 @@ class SessionActor(Running, Leaving):
         now_ms, lane = self._stage.clock.now_ms(), self._lane
         held = self._holds_turns or (self._stage.permits is not None and not self._may_start)
         if lane is None or lane.run is None:
-            return Moment(now_ms, (), held)
-        return Moment(now_ms, lane.said, held, lane.delivered)
+            return Moment(now_ms, (), held, None, self._stage.calendar)
+        return Moment(now_ms, lane.said, held, lane.delivered, self._stage.calendar)
 
     def _on_committed(self, message: Committed) -> None:
         if message.epoch != self.epoch:
@@ -264,6 +265,7 @@ class SessionActor(Running, Leaving):
     def _finish(self, _: SessionEnded) -> None:
         self._live.finish()
         self._stage.tokens.pop(self.state.id, None)
+        self.follow_agenda()
         if self._wings is not None:
             self.clear(EndReason.ENDED)
         else:
@@ -286,7 +288,7 @@ class SessionActor(Running, Leaving):
         Passivate: Leaving.passivate,
         SetPhase: Attending.on_voice,
         Touch: Attending.on_voice,
-        ApprovalDue: Running.expire,
+        Due: Running.do_due,
         Erase: erase,
         GraceOver: end_grace,
         **dict.fromkeys(SHOWN, Attending.on_shown),
@@ -295,12 +297,15 @@ class SessionActor(Running, Leaving):
         TurnStarted: Running.begin_turn,
         TurnEnded: Running.end_turn,
         TurnSteered: Running.end_steering,
-        ApprovalRequested: Running.watch_approval,
+        ApprovalRequested: Running.follow_agenda,
         ApprovalDecided: Running.on_decision,
         Left: Attending.forget_presence,
         PresenceChanged: Attending.note_presence,
         SessionClosing: begin_grace,
         SessionEnded: _finish,
         TurnQueued: Upkeep.open_again,
-        SessionResumed: Upkeep.open_again,
+        SessionResumed: Running.on_resumed,
+        **dict.fromkeys(
+            (SessionStarted, SessionPaused, WakeSet, WakeCancelled), Running.follow_agenda
+        ),
     }

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from .approvals import DecideReceipt, undecided
-from .commands import Command, Compact, Decide, Greet, Interrupt, Join, Send, Steer, Truncate, Undo
+from .commands import (
+    CancelWake,
+    Command,
+    Compact,
+    Decide,
+    Greet,
+    Interrupt,
+    Join,
+    Send,
+    SetWake,
+    Steer,
+    Truncate,
+    Undo,
+)
 from .events import (
     ApprovalDecided,
     Durable,
@@ -18,11 +31,14 @@ from .events import (
     TurnQueued,
     TurnStarted,
     TurnSteered,
+    WakeCancelled,
+    WakeSet,
 )
 from .phases import Phase
 from .state import State
 from .transcript import Message
 from .view import inputs_of
+from .wakes import WakeReceipt
 
 StopFact: TypeAlias = Literal["stopped", "abandoned"]
 """What became of the pipeline of a turn that was ended from outside."""
@@ -88,11 +104,15 @@ class CutReceipt(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="cut")
     revision: int
 
 
-Answer: TypeAlias = Receipt | JoinReceipt | TurnTicket | CancelReceipt | CutReceipt | DecideReceipt
+Answer: TypeAlias = (
+    Receipt | JoinReceipt | TurnTicket | CancelReceipt | CutReceipt | DecideReceipt | WakeReceipt
+)
 """What a command of people is answered with."""
 
 Told: TypeAlias = Answer | tuple[Message, ...]
 """... or one of a pipeline."""
+
+_WAKES: Final = (WakeSet, WakeCancelled)
 
 encode_answer = msgspec.msgpack.Encoder().encode
 decode_answer = msgspec.msgpack.Decoder(Answer).decode
@@ -112,6 +132,9 @@ def answer(state: State, command: Command, events: Sequence[Durable]) -> Told:
             return _cancel_receipt(state, turn, events)
         case Decide():
             return _decide_receipt(state, events)
+        case SetWake(name=name) | CancelWake(name=name):
+            due_ms = next((event.due_ms for event in events if isinstance(event, _WAKES)), None)
+            return WakeReceipt(name=name, due_ms=due_ms, revision=state.revision)
         case Join(user=user):
             member = state.participants.get(user)
             return JoinReceipt(

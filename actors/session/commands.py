@@ -13,6 +13,7 @@ import msgspec
 from ..ports import Policy, UserId
 from .events import Cause, Exchange
 from .transcript import Message, ToolCall, ToolResult
+from .wakes import Repeat
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
@@ -321,6 +322,37 @@ class Recover(msgspec.Struct, frozen=True, kw_only=True, tag="recover"):
     attempts: int
 
 
+class SetWake(msgspec.Struct, frozen=True, kw_only=True, tag="set_wake"):
+    """A participant sets a timer: at `at_ms`, or `after_ms` from now, or when it first repeats.
+
+    `payload` is told when it goes off; with `turn` a turn begins then.
+    """
+
+    user: UserId
+    name: str
+    at_ms: int | None = None
+    after_ms: int | None = None
+    repeat: Repeat | None = None
+    payload: Any = None
+    turn: bool = True
+
+
+class CancelWake(msgspec.Struct, frozen=True, kw_only=True, tag="cancel_wake"):
+    """A participant takes a timer back."""
+
+    user: UserId
+    name: str
+
+
+class Fire(msgspec.Struct, frozen=True, kw_only=True, tag="fire"):
+    """The timer that was due at `due_ms` goes off; without `turns`, as nothing would run one,
+    none begins. Given by the session itself."""
+
+    name: str
+    due_ms: int
+    turns: bool
+
+
 Command: TypeAlias = (
     Send
     | Post
@@ -361,5 +393,8 @@ Command: TypeAlias = (
     | Close
     | Conclude
     | Delete
+    | SetWake
+    | CancelWake
+    | Fire
     | Recover
 )

@@ -39,6 +39,7 @@ from .messages import (
     GetReport,
     GetSnapshot,
     GetTranscript,
+    GetWakes,
     RequireMember,
     Subscribe,
 )
@@ -50,6 +51,7 @@ from .stage import Stage
 from .state import State
 from .transcript import own
 from .voice import Voice
+from .wakes import timers_of
 
 
 class Desk:
@@ -141,6 +143,10 @@ class Desk:
     def _get_approval(self, state: State, mail: Mail) -> None:
         require_member(state, mail.message.user)
         self._tell(mail, pending(state))
+
+    def _get_wakes(self, state: State, mail: Mail) -> None:
+        require_member(state, mail.message.user)
+        self._tell(mail, timers_of(state))
 
     def _get_report(self, state: State, mail: Mail) -> None:
         require_member(state, mail.message.user)
@@ -235,6 +241,7 @@ class Desk:
         GetHistory: _get_history,
         GetSnapshot: _get_snapshot,
         GetReport: _get_report,
+        GetWakes: _get_wakes,
         GetRecords: _get_records,
         GetForkPoint: _get_fork_point,
         GetApproval: _get_approval,

@@ -1,7 +1,7 @@
 """What has happened in a session, in the past tense: every event there is.
 
-The durable ones stand here. Those of `records.py`, and the ephemeral ones, of `ephemera.py`, are
-given with them.
+The durable ones stand here. Those of `records.py` and `wakes.py`, and the ephemeral ones, of
+`ephemera.py`, are given with them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ from .records import MetadataUpdated as MetadataUpdated
 from .records import RecordEvent
 from .records import TitleSet as TitleSet
 from .transcript import Message, ToolCall, ToolResult
+from .wakes import WakeCancelled as WakeCancelled
+from .wakes import WakeEvent
+from .wakes import WakeFired as WakeFired
+from .wakes import WakeSet as WakeSet
 
 TurnStatus: TypeAlias = Literal["completed", "failed", "cancelled", "superseded", "lost"]
 
@@ -37,7 +41,7 @@ Cause: TypeAlias = Literal[
 ]
 """Why a turn was ended from outside its pipeline."""
 
-TurnKind: TypeAlias = Literal["answer", "greeting", "compaction"]
+TurnKind: TypeAlias = Literal["answer", "greeting", "compaction", "wake"]
 """What a turn is for. Only an answer has a message that began it in the transcript."""
 
 
@@ -296,6 +300,7 @@ Durable: TypeAlias = (
     | MemoryAdded
     | Acknowledged
     | RecordEvent
+    | WakeEvent
     | SessionStarted
     | SessionPaused
     | SessionResumed

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ..errors import SessionDamaged
 from ..ports import Claim, SessionId, UserId
-from . import retention
+from . import retention, wakes
 from .base import decode_base
 from .entry import Done, Entry, decode_entry
 from .events import (
@@ -49,6 +49,9 @@ from .events import (
     TurnRolledBack,
     TurnStarted,
     TurnSteered,
+    WakeCancelled,
+    WakeFired,
+    WakeSet,
 )
 from .records import noted, with_opening
 from .shared import merged
@@ -147,6 +150,11 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
         ):
             state.records = noted(state.records, event)
             _acted(state, event.user, at_ms)
+        case WakeSet(user=user) | WakeCancelled(user=user):
+            state.wakes = wakes.noted(state.wakes, event)
+            _acted(state, user, at_ms)
+        case WakeFired():
+            state.wakes = wakes.noted(state.wakes, event)
         case SessionStarted(by=by):
             state.lifecycle, state.started_ms = "active", at_ms
             _acted(state, by, at_ms)
@@ -162,6 +170,7 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
         case SessionEnded(by=by):
             state.lifecycle, state.ended_ms, state.closing = "ended", at_ms, None
             state.pending.clear()
+            state.wakes = None
             _acted(state, by, at_ms)
         case _:
             assert_never(event)

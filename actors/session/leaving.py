@@ -19,7 +19,7 @@ from ..errors import (
 from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
 from ..ports import Timer
-from .approvals import is_decided, undecided
+from .approvals import is_decided
 from .backstage import EndReason
 from .commands import HandBack
 from .ending import Erasure
@@ -29,6 +29,7 @@ from .outbox import Held
 from .part import Phase
 from .parting import Parting
 from .permitted import Permitted
+from .wakes import wants_ms
 
 log = structlog.get_logger()
 
@@ -209,8 +210,8 @@ class Leaving(Permitted):
     def _depart(self, how: Departure, error: str = "") -> None:
         self.phase = Phase.GONE
         self._leave_permit()
-        if self._expiry is not None:
-            self._expiry.stop()
+        if self._agenda is not None:
+            self._agenda.stop()
         if self.grace is not None:
             self.grace.cancel()
         self.actor_inbox.detach()
@@ -218,9 +219,8 @@ class Leaving(Permitted):
         if self.erasure is not None:
             self.erasure.give_up(OutcomeUnknown(self.state.id, why=error))
         waiting = self._desk_made.take_waiting() if self._desk_made is not None else []
-        wake_ms = approval.expires_ms if (approval := undecided(self.state)) else None
         if how is Departure.PASSIVATED:  # the mailbox is closed
-            departed = Departed(self.state.id, how, error, wake_ms, waiting)
+            departed = Departed(self.state.id, how, error, wants_ms(self.state), waiting)
         else:
             departed = Departed(self.state.id, how, error)
             for mail in waiting:

@@ -67,6 +67,12 @@ class GetApproval(msgspec.Struct, frozen=True):
     user: UserId
 
 
+class GetWakes(msgspec.Struct, frozen=True):
+    """Answered with the timers that are set, for a participant."""
+
+    user: UserId
+
+
 class GetReport(msgspec.Struct, frozen=True):
     """Answered with a `TranscriptReport`, for a participant."""
 
@@ -157,10 +163,8 @@ class FlushPresence(msgspec.Struct, frozen=True):
     """The window in which presences are gathered is over."""
 
 
-class ApprovalDue(msgspec.Struct, frozen=True):
-    """The time in which people could decide is over."""
-
-    approval: str
+class Due(msgspec.Struct, frozen=True):
+    """Something may be due by now that the session does by itself."""
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -297,14 +301,14 @@ class Departure(Enum):
 class Departed(msgspec.Struct, frozen=True):
     """The session's actor is gone from its mailbox.
 
-    If it was passivated: at `wake_ms` (UTC milliseconds) it wants to be on stage again, as an
-    approval expires then; `waiting` are questions that its next activation is to answer.
+    If it was passivated: at `wake_ms` (UTC milliseconds; 0: never) it wants to be on stage again,
+    as something is due then; `waiting` are questions that its next activation is to answer.
     """
 
     session: SessionId
     how: Departure
     error: str = ""
-    wake_ms: int | None = None
+    wake_ms: int = 0
     waiting: Sequence[Mail] = ()
 
 

@@ -6,10 +6,10 @@ from enum import Enum, auto
 from typing import Any
 
 from ..kernel.actor import Actor
+from .agenda import Agenda
 from .commands import Command
 from .desk import Desk
 from .events import Ephemeral
-from .expiry import Expiry
 from .lane import Lane
 from .live import LiveLog
 from .outbox import Held, Outbox
@@ -44,7 +44,7 @@ class Part(Actor):
     _desk_made: Desk | None
     _screen: Screen | None
     _wings: Wings | None
-    _expiry: Expiry | None = None  # of the class: most sessions have none of their own
+    _agenda: Agenda | None = None  # of the class: most sessions have none of their own
 
     def run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
         """Decide, journal, fold, and let out what follows when it is durable."""

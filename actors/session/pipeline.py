@@ -21,6 +21,7 @@ from .state import PendingTurn, State
 from .transcript import Line, Message, RequestApproval, own
 from .values import copied
 from .view import delivered, inputs_of, outputs_of, start_of
+from .wakes import Firing
 
 
 class Turn:
@@ -30,10 +31,13 @@ class Turn:
     lost in a crash. `input` is the message to answer, `user` its author; of several that were
     merged, or came in while an earlier attempt ran, `inputs` are the single ones.
 
-    `kind` is `answer`, or `greeting` or `compaction`: then `input` is what was asked for, and it
-    is in nobody's transcript. What a compaction is to summarise is its `history`. `answer_key` is
-    the key that the sender has given to the answer; if it is `keyed_only`, text without that key
-    is dropped, as an earlier answer was interrupted.
+    `kind` is `answer`, or `greeting`, `compaction` or `wake`: then `input` is what was asked for,
+    and it is in nobody's transcript. What a compaction is to summarise is its `history`.
+    `answer_key` is the key that the sender has given to the answer; if it is `keyed_only`, text
+    without that key is dropped, as an earlier answer was interrupted.
+
+    `wake` is the timer that has begun a turn of the kind `wake`, with what it carries; its `input`
+    is that, if it is text, or else the name of the timer. `user` has set it, and may have left.
 
     When the turn goes on after an approval, `decisions` are those on its calls, by their ids,
     `saved` is what was saved with the request, and `progress` what the turn has in the transcript.
@@ -41,6 +45,8 @@ class Turn:
     `resources` is what the runtime's factory has made for this session; it is closed when no
     pipeline of this activation runs any more.
     """
+
+    wake: Firing | None = None
 
     def __init__(
         self,
@@ -73,10 +79,18 @@ class Turn:
         self.decisions: dict[str, bool] | None = None
         self.saved: Any = None
         self.progress: tuple[Line, ...] = ()
+        if running.kind == "wake" and state.wakes is not None:
+            self._wake(state.wakes.firings[running.turn])
         if running.resume is not None:
             self.decisions = dict(running.resume.decisions or {})
             self.saved = copied(running.resume.saved)
             self.progress = tuple(map(own, outputs_of(state.history, running.turn)))
+
+    def _wake(self, firing: Firing) -> None:
+        """Nobody has said anything: the timer is all there is to go by."""
+        told = self.wake = msgspec.structs.replace(firing, payload=copied(firing.payload))
+        text = told.payload if type(told.payload) is str else told.name
+        self.input = Message(role="system", text=text, turn=self.id)
 
     def __repr__(self) -> str:
         return f"<Turn {self.id} of session {self.session_id}>"

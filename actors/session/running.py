@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from ..kernel.mailbox import Mail
+from .agenda import Agenda
+from .approvals import undecided
 from .attending import Attending
-from .commands import Expire
-from .events import ApprovalDecided, ApprovalRequested, TurnEnded, TurnStarted, TurnSteered
-from .expiry import Expiry
+from .commands import Expire, Fire
+from .events import ApprovalDecided, Event, SessionResumed, TurnEnded, TurnStarted, TurnSteered
 from .lane import Lane
 from .part import Phase
 from .turns import TurnOutput
 from .upkeep import Upkeep
+from .wakes import due_by, wants_ms
 
 
 class Running(Attending, Upkeep):
@@ -32,8 +34,8 @@ class Running(Attending, Upkeep):
         """Answer those who wait for the turn."""
         self.active_s = self._stage.clock.monotonic()
         self._stage.stats.count_turn(event.status)
-        if self._expiry is not None:
-            self._expiry.follow(self.state)
+        if self._agenda is not None:
+            self._agenda.follow(self.state)
         if self._desk_made is not None:
             self._desk_made.end_turn(self.state, event.turn)
 
@@ -83,20 +85,35 @@ class Running(Attending, Upkeep):
         else:
             self._lane.ask_stopped(mail.message.turn, reply)
 
-    # --- approvals ---
+    # --- what is due by itself ---
 
-    def watch_approval(self, _: ApprovalRequested | ApprovalDecided | None = None) -> None:
-        """Have the pending approval expire in time, if this activation lasts so long."""
-        if self._expiry is None:
-            self._expiry = Expiry(self._stage.clock, self.actor_inbox)
-        self._expiry.follow(self.state)
+    def follow_agenda(self, _: Event | None = None) -> None:
+        """Have what is due next happen in time, if this activation lasts so long."""
+        agenda = self._agenda
+        if agenda is None:
+            if not wants_ms(self.state):
+                return
+            agenda = self._agenda = Agenda(self._stage.clock, self.actor_inbox)
+        agenda.follow(self.state)
 
     def on_decision(self, event: ApprovalDecided) -> None:
         """Nobody waits for people any more, and there is something to run."""
-        self.watch_approval(event)
+        self.follow_agenda()
         self.open_again(event)
 
-    def expire(self, mail: Mail) -> None:
-        """Nobody has decided in time."""
-        if self.phase is Phase.LIVE:
-            self.run_command(Expire(approval=mail.message.approval), None)
+    def on_resumed(self, event: SessionResumed) -> None:
+        """Timers go off again, and what waits may run."""
+        self.follow_agenda()
+        self.open_again(event)
+
+    def do_due(self, _: Mail | None = None) -> None:
+        """Nobody has decided in time, or a timer goes off; and on with what is due next."""
+        if self.phase is not Phase.LIVE:
+            return
+        now_ms, turns = self._stage.clock.now_ms(), self._stage.stream is not None
+        approval = undecided(self.state)
+        if approval is not None and approval.expires_ms <= now_ms:
+            self.run_command(Expire(approval=approval.id), None)
+        for timer in due_by(self.state, now_ms):
+            self.run_command(Fire(name=timer.name, due_ms=timer.due_ms, turns=turns), None)
+        self.follow_agenda()

@@ -8,7 +8,7 @@ import msgspec
 
 from ..kernel.dispatcher import Dispatcher
 from ..kernel.mailbox import Mailbox
-from ..ports import Clock, Journal, SessionId
+from ..ports import Calendar, Clock, Journal, SessionId
 from .permits import Permits
 from .pipeline import Stream
 from .secret import Secret
@@ -73,6 +73,7 @@ class Stage(msgspec.Struct, kw_only=True):
     mailbox_capacity: int
     min_frame_interval_ms: int
     tokens: dict[SessionId, Secret]
+    calendar: Calendar | None = None
     backstage: Backstage | None = None
     permits: Permits | None = None
 

@@ -13,6 +13,7 @@ from .events import Cause, Exchange, TurnKind, TurnStatus
 from .records import LANGUAGE, Records, title_of
 from .settings import Settings
 from .transcript import Line, Message
+from .wakes import Wakes, wants_ms
 
 Lifecycle: TypeAlias = Literal["created", "active", "paused", "ended"]
 
@@ -163,6 +164,7 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
     closing: UserId | None = None
     origin: Origin | None = None
     records: Records | None = None
+    wakes: Wakes | None = None
 
     @classmethod
     def at_creation(cls, genesis: Genesis) -> State:
@@ -217,6 +219,7 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
             language=LANGUAGE if records is None else records.language,
             interactions=0 if records is None else records.interactions,
             feedback=0 if records is None else sum(records.feedback.values()),
+            wake_ms=wants_ms(self),
         )
 
 

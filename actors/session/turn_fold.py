@@ -10,6 +10,7 @@ from .events import TurnEnded, TurnQueued, TurnStarted
 from .state import REMEMBERED_KEYS, REMEMBERED_TURNS, Outcome, PendingTurn, State
 from .transcript import Message, ToolResult
 from .view import open_calls, outputs_of, prefix_of, start_of
+from .wakes import without
 
 
 def queue(state: State, event: TurnQueued) -> None:
@@ -47,6 +48,8 @@ def end_turn(state: State, event: TurnEnded) -> None:
         state.open_calls.clear()
     else:
         state.queued = [waiting for waiting in state.queued if waiting.turn != turn]
+    if state.wakes is not None:
+        state.wakes = without(state.wakes, turn)
     outcome = Outcome(status=event.status, reason=event.reason, cause=event.cause)
     _remember_outcome(state, turn, outcome)
 

@@ -21,8 +21,7 @@ class Approvals(Handle):
     session may be passivated meanwhile, or its process restarted. It keeps the turn lane: other
     messages wait for it, or end it, as their policy says. It goes on when somebody has decided,
     and is over when it is cancelled. If nobody decides in time, every call is rejected, by nobody:
-    a session that was passivated is woken for that, but one that was left by a process that has
-    ended only by its next message.
+    a session that was passivated is woken for that, also by a later process.
     """
 
     __slots__ = ()

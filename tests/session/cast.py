@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from greenroom.actors.errors import Refused
 from greenroom.actors.session.commands import (
     Approve,
+    CancelWake,
     Command,
     Compact,
     Decide,
     End,
     Expire,
     FinishTurn,
+    Fire,
     Greet,
     Interrupt,
     Join,
@@ -35,6 +37,7 @@ from greenroom.actors.session.commands import (
     SetLanguage,
     SetMetadata,
     SetTitle,
+    SetWake,
     Start,
     Suspend,
     Truncate,
@@ -47,6 +50,7 @@ from greenroom.actors.session.rules.moment import Moment
 from greenroom.actors.session.settings import Settings
 from greenroom.actors.session.state import Genesis, State, decode_state, encode_state
 from greenroom.actors.session.transcript import Message, ToolCall, ToolResult
+from greenroom.actors.session.wakes import Repeat, due_by
 
 R = TypeVar("R", bound=Refused)
 
@@ -149,7 +153,8 @@ _SAID = st.lists(TEXT.filter(bool), max_size=2)
 _ID = st.sampled_from(["", "", "a", "b", "1.1", "1.2", "2.1"])
 
 Act = tuple[str, Any, list[str]]
-"""Who acts (`people`, `turn`, `finish`, `ask`, `time`, `restart`), with what, and what was said."""
+"""Who acts (`people`, `turn`, `finish`, `ask`, `time`, `ring`, `restart`), with what, and what was
+said."""
 
 _CALLS = st.lists(
     st.builds(ToolCall, name=TEXT, id=_ID), min_size=1, max_size=3, unique_by=lambda call: call.id
@@ -203,6 +208,23 @@ _WHAT: dict[str, tuple[int, str, st.SearchStrategy[Any]]] = {
     "start": (3, "people", st.builds(Start, by=USERS)),
     "pause": (2, "people", st.builds(Pause, by=USERS)),
     "resume": (4, "people", st.builds(Resume, by=USERS)),
+    "wake": (
+        *(2, "people"),
+        st.builds(
+            SetWake,
+            user=USERS,
+            name=st.sampled_from("ab"),
+            after_ms=st.integers(0, 9),
+            repeat=st.sampled_from([None, Repeat(every_ms=1000)]),
+            payload=PLAIN,
+            turn=st.booleans(),
+        ),
+    ),
+    "unwake": (
+        *(1, "people"),
+        st.builds(CancelWake, user=USERS, name=st.sampled_from("ab")),
+    ),
+    "ring": (3, "ring", st.booleans()),
     "restart": (2, "restart", st.integers(1, 3)),
     "end": (1, "people", st.builds(End, by=USERS)),
 }
@@ -231,6 +253,11 @@ def perform(state: State, act: Act) -> tuple[Durable, ...]:
             command, said = Recover(attempts=what), []  # what was said is lost
         case "time":
             command = Expire(approval=state.approval.id if state.approval else "none")
+        case "ring":
+            due = due_by(state, state.updated_ms + 1)
+            if not due:
+                return ()
+            command = Fire(name=due[0].name, due_ms=due[0].due_ms, turns=what)
         case _ if running is None or state.approval is not None:
             return ()
         case "turn" | "ask" if running.kind == "compaction":

@@ -200,6 +200,9 @@ OTHERS: list[Event] = [
     happened.PhaseChanged(phase="listening", turn=2, user="bob"),
     happened.VisualStarted(source="camera", user="bob"),
     happened.VisualStopped(source="camera", user="bob"),
+    happened.WakeSet(user="bob", name="tea", due_ms=5, payload={"cups": 2}),
+    happened.WakeCancelled(user="bob", name="tea", due_ms=5),
+    happened.WakeFired(id="tea@5", name="tea", due_ms=5, turn=2, payload={"cups": 2}),
 ]
 
 

@@ -12,6 +12,7 @@ from ..commands import (
     Act,
     AddMemory,
     Approve,
+    CancelWake,
     Close,
     Command,
     Compact,
@@ -22,6 +23,7 @@ from ..commands import (
     End,
     Expire,
     FinishTurn,
+    Fire,
     Greet,
     HandBack,
     Interrupt,
@@ -42,6 +44,7 @@ from ..commands import (
     SetLanguage,
     SetMetadata,
     SetTitle,
+    SetWake,
     Start,
     Steer,
     Suspend,
@@ -52,7 +55,7 @@ from ..commands import (
 )
 from ..events import Durable
 from ..state import State
-from . import approvals, ending, history, records, rooms, shared, turns, voice
+from . import approvals, ending, history, records, rooms, shared, turns, voice, wakes
 from .moment import Moment
 
 
@@ -131,6 +134,12 @@ def decide(state: State, command: Command, moment: Moment) -> tuple[Durable, ...
             return rooms.resume(state, command, moment)
         case End():
             return rooms.end(state, command, moment)
+        case SetWake():
+            return wakes.set_wake(state, command, moment)
+        case CancelWake():
+            return wakes.cancel_wake(state, command)
+        case Fire():
+            return wakes.fire(state, command, moment)
         case LoseResources():
             return turns.lose_resources(state, command, moment)
         case Close():

@@ -112,7 +112,7 @@ class Process:
     @property
     def works(self) -> bool:
         """Whether a session is on stage, or will be by itself."""
-        return bool(self.runtime.resident or len(self.supervisor._alarms))
+        return bool(self.runtime.resident or len(self.supervisor.alarms))
 
     def drain(self, budget_s: float) -> None:
         """Begin to stop."""
