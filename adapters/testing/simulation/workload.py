@@ -87,9 +87,9 @@ class Drawing:
         """What somebody does, or what goes wrong, and now and then the time to let it happen."""
         name = self.rng.choice((*self.names * 4, *FORKS))
         act = self.rng.choices(
-            (self._talk, self._turns, self._edit, self._voice, self._show, self._read,
+            (self._talk, self._turns, self._edit, self._voice, self._show, self._wake, self._read,
              self._govern, self._leave, self._time, self._journal, self._process, self._crash),
-            (28, 16, 5, 4, 4, 8, 7, 8, 22, 8, 2, 4),
+            (28, 16, 5, 4, 4, 3, 8, 7, 8, 22, 8, 2, 4),
         )[0]  # fmt: skip
         steps = act(name, self.rng.choice(USERS))
         if self.rng.random() < 0.4:
@@ -180,6 +180,14 @@ class Drawing:
                 return [Show(session=name, user=user, source=source, number=rng.randrange(99))]
             case _:
                 return [Watch(session=name, user=user, buffer=rng.randrange(1, 4))]
+
+    def _wake(self, name: str, user: str) -> list[Step]:
+        rng = self.rng
+        args: dict[str, Any] = {"user": user, "name": rng.choice(("tea", "nap"))}
+        if rng.random() < 0.2:
+            return [self._ask(name, "cancel_wake", args)]
+        args |= {"after_s": rng.choice((0.5, 3.0, 12.0)), "turn": rng.random() < 0.5}
+        return [self._ask(name, "wake_at", args)]
 
     def _read(self, name: str, user: str) -> list[Step]:
         rng = self.rng
