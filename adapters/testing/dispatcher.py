@@ -42,7 +42,7 @@ class SeededDispatcher:
 
     def _draw(self) -> None:
         self._armed = False
-        if not self._ready:
+        if self._stopped or not self._ready:
             return
         self.draws += 1
         box = self._ready.pop(self._rng.randrange(len(self._ready)))
