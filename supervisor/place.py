@@ -10,12 +10,13 @@ from ..actors.session.actor import SessionActor
 class Place:
     """What the supervisor knows of a session that holds a slot."""
 
-    __slots__ = ("actor", "box", "deferred", "mail", "new", "opens_s")
+    __slots__ = ("actor", "box", "deferred", "lived", "mail", "new", "opens_s")
 
     def __init__(self, box: Mailbox, new: NewSession | None, mail: Mail | None) -> None:
         self.box = box
         self.new = new  # while it is being created
         self.mail = mail  # whoever asked to create it
         self.actor: SessionActor | None = None
+        self.lived = False  # whether there was an actor in this place already
         self.opens_s = 0.0  # after a crash: when it is started again, in monotonic seconds
         self.deferred: list[Mail] = []  # about the same id, until it is found or gone

@@ -21,8 +21,8 @@ from .alarms import Alarms
 from .capacity import Ledger, Slot
 from .config import Config
 from .directory import Directory
+from .door import Door
 from .drain import Draining
-from .expiry import Expiry
 from .farewells import Farewells
 from .idle import IdleQueue
 from .lining import Lining
@@ -70,6 +70,7 @@ class SupervisorActor(Stopping):
         logs: LiveLogs,
         directory: Directory,
         config: Config,
+        door: Door,
     ) -> None:
         super().__init__(mailbox=mailbox)
         self.ledger = Ledger(
@@ -78,15 +79,13 @@ class SupervisorActor(Stopping):
             max_sessions_per_tenant=config.max_sessions_per_tenant,
             exempt=config.dev_user,
         )
-        self.expiry = Expiry(
-            stage.clock, stage.journal, self.ledger, retention_s=config.ended_retention_s
-        )
         self.parked: dict[SessionId, SessionParked] = {}
         self._quarantine = Quarantine()
         self._stage = stage
         self._logs = logs
         self._directory = directory
         self._config = config
+        self._door = door
         self._idle = IdleQueue(config.idle_s)
         self._restarts = Restarts(config.max_restarts, config.restart_window_s)
         self._farewells = Farewells()
