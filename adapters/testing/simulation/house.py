@@ -223,11 +223,13 @@ class House:
         state = self.state(reader.name)
         if state is None or state.host not in state.participants:
             return
+        over = state.lifecycle == "ended"
         for _ in range(20):
             await reader.detach()
             reader.attach()
             await settle()
-            if reader.revision == state.revision:
+            # A reader that is turned away, as from a full house, has not woken its session.
+            if reader.revision == state.revision and (reader.attached or over):
                 break
             await self.clock.advance(1.0)
         self.tell("rest", reader, state)
