@@ -46,6 +46,7 @@ from .place import Place
 from .quarantine import Quarantine
 from .questions import Questions
 from .restarting import Restarting
+from .restarts import Restarts
 from .stopping import Stopping
 from .waiting import WaitingLine
 
@@ -86,6 +87,7 @@ class SupervisorActor(Stopping):
         self._config = config
         self._door = door
         self._idle = IdleQueue(config.idle_s)
+        self._restarts = Restarts(config.max_restarts, config.restart_window_s)
         self._farewells = Farewells()
         self._places: dict[SessionId, Place] = {}
         self.line = WaitingLine()
@@ -157,7 +159,7 @@ class SupervisorActor(Stopping):
             self.ledger.move(session, Slot.RESERVED)
             self._open(session, place)
         else:
-            self._restart(session, place, mail.message.error)
+            self._restart(session, mail.message.error)
         self._serve_line()
 
     _HANDLERS: ClassVar[dict[type, Callable[[SupervisorActor, Mail], None]]] = {

@@ -263,7 +263,7 @@ def test_all_who_wait_share_one_timer() -> None:
 
 
 def _timers(clock: ManualClock) -> int:
-    return sum(timer.runs for _, _, timer in clock._timers if timer._call.__name__ == "<lambda>")
+    return sum(timer.runs for _, _, timer in clock._timers if timer.call.__name__ == "<lambda>")
 
 
 @pytest.mark.parametrize("wait_s", [0.0, 10.0])
