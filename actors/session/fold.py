@@ -12,6 +12,7 @@ from ..errors import SessionDamaged
 from ..ports import Claim, SessionId, UserId
 from . import retention, wakes
 from .base import decode_base
+from .empty import NO_ENTRIES, own_dict, own_list
 from .entry import Done, Entry, decode_entry
 from .events import (
     Acknowledged,
@@ -54,6 +55,7 @@ from .events import (
     WakeSet,
 )
 from .records import noted, with_opening
+from .settings import shared
 from .shared import merged
 from .state import Approval, JoinRequest, Participant, State, decode_genesis, decode_state
 from .transcript import Line, Message, own
@@ -103,10 +105,12 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
             state.dialog = dialog
             _acted(state, user, at_ms)
         case ToolCalled(call=call):
+            state.open_calls = own_dict(state.open_calls)
             state.open_calls[call.id] = call.name
             _put(state, own(call))
         case ToolReturned(result=result):
             state.open_calls.pop(result.id, None)
+            state.history = own_list(state.history)
             place_result(state.history, own(result))
         case TurnQueued():
             queue(state, event)
@@ -124,6 +128,7 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
                 state.participants[previous].role = "participant"
                 _acted(state, previous, at_ms)
         case JoinRequested(user=user, name=name, role=role):
+            state.pending = own_dict(state.pending)
             state.pending[user] = JoinRequest(name=name, role=role)
         case JoinDenied(user=user, by=by):
             state.pending.pop(user, None)
@@ -132,9 +137,11 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
             _acted(state, user, at_ms)
         case ContextUpdated(user=user, patch=patch):
             state.context = merged(state.context, copied(patch))
+            state.versions = own_dict(state.versions)
             state.versions.update(dict.fromkeys(patch, state.revision))
             _acted(state, user, at_ms)
         case MemoryAdded(user=user, memory=memory):
+            state.memories = own_dict(state.memories)
             state.memories[memory] = None
             _acted(state, user, at_ms)
         case Acknowledged(user=user, upto=upto):
@@ -169,7 +176,7 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
             _acted(state, by, at_ms)
         case SessionEnded(by=by):
             state.lifecycle, state.ended_ms, state.closing = "ended", at_ms, None
-            state.pending.clear()
+            state.pending = NO_ENTRIES
             state.wakes = None
             _acted(state, by, at_ms)
         case _:
@@ -178,6 +185,7 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
 
 def remember(state: State, done: Done, at_ms: int) -> None:
     """Keep the answer to a command with an idempotency key; forget those that are too old."""
+    state.done = own_dict(state.done)
     state.done[done.key] = (at_ms, done)
     for key, (since_ms, _) in list(state.done.items()):
         if since_ms >= at_ms - state.settings.key_ttl_ms:
@@ -210,6 +218,7 @@ def _make_room(state: State, message: Message) -> None:
 def _put(state: State, line: Line) -> None:
     running = state.running
     hidden = running is not None and running.kind != "answer" and running.turn == line.turn
+    state.history = own_list(state.history)
     place(state.history, line, hidden=hidden)
 
 
@@ -259,6 +268,7 @@ def restore(claim: Claim, session: SessionId) -> State:
             state = decode_base(claim.base[1]).state
         else:
             state = State.at_creation(decode_genesis(claim.genesis))
+        _share(state, session)
         fold(state, claim.events)
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:
         raise SessionDamaged(session, revision=revision, why=str(error)) from error
@@ -266,6 +276,13 @@ def restore(claim: Claim, session: SessionId) -> State:
         why = f"its events end at revision {state.revision}, not at {claim.revision}"
         raise SessionDamaged(session, revision=state.revision, why=why)
     return state
+
+
+def _share(state: State, session: SessionId) -> None:
+    """Hold what was decoded once: what others hold already, or what stands there twice."""
+    state.id, state.settings = session, shared(state.settings)
+    if state.host == state.owner:
+        state.host = state.owner
 
 
 def fold(state: State, bodies: Iterable[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .empty import NO_ITEMS, own_list
 from .events import Durable, JoinDenied, JoinRequested
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ def count(state: State, event: Durable) -> None:
     stranger who asks again and again must not push out what the room has said.
     """
     if isinstance(event, JoinRequested | JoinDenied):
+        state.uncharged = own_list(state.uncharged)
         state.uncharged.append(state.revision)
         return
     state.retained += 1
@@ -32,7 +34,8 @@ def _keep_newest(state: State, charged: int) -> None:
             break
         oldest -= 1
     state.oldest, state.retained = oldest, charged
-    state.uncharged = [revision for revision in state.uncharged if revision >= oldest]
+    kept = [revision for revision in state.uncharged if revision >= oldest]
+    state.uncharged = kept or NO_ITEMS
 
 
 def retained(state: State) -> int:

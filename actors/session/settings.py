@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
@@ -30,7 +31,7 @@ MODES: Final[Mapping[Any, Mode]] = {
 """The modes by their names, an alias, and their numbers (spec V02)."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How a session admits people and turns, and what it retains; fixed when it is created.
 
     Raises:
@@ -123,3 +124,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         value = getattr(self, field)
         if type(value) is not int or not least <= value < 2**63:
             raise ConfigError(field, value, f"an integer of 64 bits, at least {least}")
+
+
+def shared(settings: Settings) -> Settings:
+    """The one object for all sessions that are set up like `settings`; nobody may change it.
+
+    272 B less for each of them. A copy: no caller holds anything of it.
+    """
+    return _decoded(_encode(settings))
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decoded = lru_cache(maxsize=256)(msgspec.msgpack.Decoder(Settings).decode)

@@ -8,6 +8,7 @@ import msgspec
 
 from ..ports import IndexRow, SessionId, UserId
 from . import retention
+from .empty import NO_ENTRIES, NO_ITEMS
 from .entry import Done
 from .events import Cause, Exchange, TurnKind, TurnStatus
 from .records import LANGUAGE, Records, title_of
@@ -115,10 +116,11 @@ class PendingTurn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     cause: Cause | None = None
 
 
-class State(msgspec.Struct, kw_only=True, omit_defaults=True):
+class State(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """Everything the rules decide from. Changed in place, only by `apply`.
 
     A fold that has gone wrong is thrown away and made anew from the journal, never repaired.
+    A dict or list that is empty may be one that all sessions share (`empty.py`).
     `history` is ordered as a model must see it: an answer stands in its own turn, even if later
     turns have begun (spec V16). `versions` are the revisions at which context keys last changed.
     The room retains `retained` events, from revision `oldest` on; those of `uncharged` come on
@@ -142,23 +144,23 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
     revision: int = 0
     started_ms: int | None = None
     ended_ms: int | None = None
-    pending: dict[UserId, JoinRequest] = {}
-    context: dict[str, Any] = {}
-    versions: dict[str, int] = {}
-    memories: dict[str, None] = {}
+    pending: dict[UserId, JoinRequest] = NO_ENTRIES
+    context: dict[str, Any] = NO_ENTRIES
+    versions: dict[str, int] = NO_ENTRIES
+    memories: dict[str, None] = NO_ENTRIES
     oldest: int = 1
     retained: int = 0
-    uncharged: list[int] = []
-    done: dict[str, tuple[int, Done]] = {}
-    history: list[Line] = []
+    uncharged: list[int] = NO_ITEMS
+    done: dict[str, tuple[int, Done]] = NO_ENTRIES
+    history: list[Line] = NO_ITEMS
     messages: int = 0
     last_turn: int = 0
     running: PendingTurn | None = None
-    queued: list[PendingTurn] = []
+    queued: tuple[PendingTurn, ...] = ()
     approval: Approval | None = None
-    open_calls: dict[str, str] = {}
-    outcomes: dict[int, Outcome] = {}
-    aborted: dict[str, int] = {}
+    open_calls: dict[str, str] = NO_ENTRIES
+    outcomes: dict[int, Outcome] = NO_ENTRIES
+    aborted: dict[str, int] = NO_ENTRIES
     greeted: bool = False
     dialog: list[Exchange] | None = None
     closing: UserId | None = None
@@ -169,26 +171,27 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
     @classmethod
     def at_creation(cls, genesis: Genesis) -> State:
         """The state at revision 0."""
-        at_ms = genesis.created_ms
-        host = Participant(name=genesis.owner_name, role="host", joined_ms=at_ms, acted_ms=at_ms)
+        at_ms, owner, name = genesis.created_ms, genesis.owner, genesis.owner_name
+        name = owner if name == owner else name  # one string less to hold, for most sessions
+        host = Participant(name=name, role="host", joined_ms=at_ms, acted_ms=at_ms)
         return cls(
             id=genesis.id,
             incarnation=genesis.incarnation,
-            owner=genesis.owner,
+            owner=owner,
             name=genesis.name,
-            host=genesis.owner,
+            host=owner,
             lifecycle="active" if genesis.started else "created",
             created_ms=at_ms,
             updated_ms=at_ms,
             started_ms=at_ms if genesis.started else None,
             settings=genesis.settings,
-            participants={genesis.owner: host},
-            context=genesis.context,
-            memories=dict.fromkeys(genesis.memories),
-            history=list(genesis.history),
+            participants={owner: host},
+            context=genesis.context or NO_ENTRIES,
+            memories=dict.fromkeys(genesis.memories) or NO_ENTRIES,
+            history=list(genesis.history) or NO_ITEMS,
             messages=sum(isinstance(line, Message) for line in genesis.history),
             last_turn=genesis.last_turn,
-            outcomes=dict(genesis.outcomes),
+            outcomes=dict(genesis.outcomes) or NO_ENTRIES,
             greeted=genesis.greeted,
             dialog=genesis.dialog,
             origin=genesis.origin,

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from .empty import NO_ENTRIES, own_dict
 from .events import TurnEnded, TurnQueued, TurnStarted
 from .state import REMEMBERED_KEYS, REMEMBERED_TURNS, Outcome, PendingTurn, State
 from .transcript import Message, ToolResult
@@ -19,7 +20,7 @@ def queue(state: State, event: TurnQueued) -> None:
     state.greeted = state.greeted or event.kind == "greeting"
     waiting = _pending(event)
     first_other = sum(turn.steer for turn in state.queued) if event.steer else len(state.queued)
-    state.queued = [*state.queued[:first_other], waiting, *state.queued[first_other:]]
+    state.queued = (*state.queued[:first_other], waiting, *state.queued[first_other:])
 
 
 def start_turn(state: State, event: TurnStarted) -> None:
@@ -30,7 +31,7 @@ def start_turn(state: State, event: TurnStarted) -> None:
         return
     known = next((waiting for waiting in state.queued if waiting.turn == turn), None)
     if known is not None:
-        state.queued = [waiting for waiting in state.queued if waiting.turn != turn]
+        _take_out(state, turn)
     begun = replace(known or _pending(event), attempt=event.attempt)
     state.running = _measured(state, begun)
     state.greeted = state.greeted or event.kind == "greeting"
@@ -42,12 +43,13 @@ def end_turn(state: State, event: TurnEnded) -> None:
     running, turn = state.running, event.turn
     if running is not None and running.turn == turn:
         if running.answer_key and event.status in ("cancelled", "superseded"):
+            state.aborted = own_dict(state.aborted)
             state.aborted[running.answer_key] = turn
             _forget_oldest(state.aborted, REMEMBERED_KEYS)
         state.running = state.approval = None
-        state.open_calls.clear()
+        state.open_calls = NO_ENTRIES
     else:
-        state.queued = [waiting for waiting in state.queued if waiting.turn != turn]
+        _take_out(state, turn)
     if state.wakes is not None:
         state.wakes = without(state.wakes, turn)
     outcome = Outcome(status=event.status, reason=event.reason, cause=event.cause)
@@ -56,13 +58,17 @@ def end_turn(state: State, event: TurnEnded) -> None:
 
 def steer(state: State, turn: int, into: int) -> None:
     """The message goes behind what the running turn has said so far, and is part of that turn."""
-    state.queued = [waiting for waiting in state.queued if waiting.turn != turn]
+    _take_out(state, turn)
     steered = [line for line in state.history if line.turn == turn]
     state.history = [line for line in state.history if line.turn != turn]
     ends = (i for i, line in enumerate(state.history, 1) if line.turn == into)
     at = max(ends, default=start_of(state.history, into))  # a greeting may have said nothing yet
     state.history[at:at] = [replace(line, turn=into) for line in steered]
     _remember_outcome(state, turn, Outcome(status="completed", into=into))
+
+
+def _take_out(state: State, turn: int) -> None:
+    state.queued = tuple(waiting for waiting in state.queued if waiting.turn != turn)
 
 
 def _pending(event: TurnQueued | TurnStarted) -> PendingTurn:
@@ -99,6 +105,7 @@ def _measured(state: State, running: PendingTurn) -> PendingTurn:
 
 
 def _remember_outcome(state: State, turn: int, outcome: Outcome) -> None:
+    state.outcomes = own_dict(state.outcomes)
     state.outcomes[turn] = outcome
     _forget_oldest(state.outcomes, REMEMBERED_TURNS)
 
@@ -116,7 +123,7 @@ def _forget_outputs(state: State, running: PendingTurn) -> None:
     gone = set(map(id, dropped))
     state.history = [line for line in state.history if id(line) not in gone]
     state.messages -= sum(isinstance(line, Message) for line in dropped)
-    state.open_calls = open_calls(state.history, turn)
+    state.open_calls = open_calls(state.history, turn) or NO_ENTRIES
 
 
 def _forget_oldest(remembered: dict[Any, Any], most: int) -> None:

@@ -39,9 +39,9 @@ def plain(value: Any, field: str) -> Any:
 
 def copied(value: Any) -> Any:
     """A deep copy of a value that is plain already."""
-    if type(value) is dict:
+    if isinstance(value, dict):
         return {key: copied(item) for key, item in value.items()}
-    if type(value) is list:
+    if isinstance(value, list):
         return [copied(item) for item in value]
     return value
 

@@ -438,7 +438,7 @@ async def test_what_a_crash_left_to_be_dropped_is_passed_over(path: Path) -> Non
 
 def other_state(body: bytes) -> bytes:
     base = decode_base(body)
-    base.state.context["x"] = 1
+    base.state.context = {"x": 1}
     base.state.name = "another"
     return encode_base(base)
 

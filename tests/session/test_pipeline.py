@@ -99,7 +99,7 @@ def test_a_second_attempt_says_so_and_sees_nothing_of_the_first() -> None:
 
 def test_the_context_is_a_copy() -> None:
     state = room()
-    state.context["a"] = [1]
+    state.context = {"a": [1]}
 
     turn = started(state)
     turn.context["a"].append(2)

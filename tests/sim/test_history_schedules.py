@@ -146,7 +146,7 @@ def test_p19_whoever_edits_when_the_transcript_is_valid_and_the_fold_of_the_jour
         assert told.valid, told.problems
         state = desk.folded()
         assert await session.transcript("ann") == tuple(state.history)
-        assert (state.running, state.queued, state.approval) == (None, [], None)
+        assert (state.running, state.queued, state.approval) == (None, (), None)
         assert all(reply.done for reply in desk.replies), "a command was never answered"
         check_events(desk)
         await check_forks(desk)

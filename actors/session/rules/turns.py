@@ -47,7 +47,7 @@ from .moment import Moment
 
 def post(state: State, command: Post, moment: Moment) -> tuple[Durable, ...]:
     require_open(state, command.user)
-    return (_posted(command, 0, moment),)
+    return (_posted(state, command, 0, moment),)
 
 
 def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
@@ -55,7 +55,7 @@ def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
     require_open(state, command.user)
     policy = _policy(state, command)
     turn, user, key = state.last_turn + 1, command.user, command.answer_key
-    posted = _posted(command, turn, moment)
+    posted = _posted(state, command, turn, moment)
     queued = TurnQueued(turn=turn, user=user, answer_key=key)
     started = queued if moment.held else TurnStarted(turn=turn, user=user, answer_key=key)
     # While turns are held there may be some waiting and none running: they keep their place.
@@ -72,7 +72,7 @@ def send(state: State, command: Send, moment: Moment) -> tuple[Durable, ...]:
             undone = (_rolled_back(state, user, ended),) if ended else ()
             return (*ended, *undone, posted, started)
         case "merge" if _joinable(state, user):
-            return (_posted(command, state.queued[-1].turn, moment),)
+            return (_posted(state, command, state.queued[-1].turn, moment),)
         case "latest":
             replaced = _replaced(state, user, turn)
             if not replaced:
@@ -320,10 +320,12 @@ def end_running(
     return (*said, *stubs, TurnEnded(turn=turn, status=status, reason=reason, cause=cause))
 
 
-def _posted(command: Post | Send, turn: int, moment: Moment) -> MessagePosted:
+def _posted(state: State, command: Post | Send, turn: int, moment: Moment) -> MessagePosted:
+    # Every command brings its own copy of the user's id: 64 B of each message of the owner.
+    author = state.owner if command.user == state.owner else command.user
     return MessagePosted(
         message=Message(
-            role="user", author=command.user, text=command.text, turn=turn, at_ms=moment.at_ms
+            role="user", author=author, text=command.text, turn=turn, at_ms=moment.at_ms
         )
     )
 

@@ -75,7 +75,7 @@ class TurnsEndOnce(Promise):
     def end(self) -> None:
         for name, tale in self.house.tales.items():
             state = tale.state
-            rests = (state.running, state.queued, state.approval) == (None, [], None)
+            rests = (state.running, state.queued, state.approval) == (None, (), None)
             self.require(rests and state.closing is None, f"{name} is not at rest: {state}")
             open_turns = self._begun[name] ^ self._ended[name].keys()
             self.require(not open_turns, f"{name}: turns {sorted(open_turns)} never ended")
