@@ -92,7 +92,7 @@ class SubscriberActor(Actor):
             self._index = where
         else:
             self._cursor, self._why = cursor, where
-        self._live.readers.append(self)
+        self._live.add(self)
         self._start_actor_loop()
         self.wake()
 

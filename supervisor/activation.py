@@ -111,7 +111,7 @@ class Activating(Admitting):
         place.new = place.mail = None
         self._questions.hand_to(session, place.box)
         actor._start_actor_loop()
-        deferred, place.deferred = place.deferred, []
+        deferred, place.deferred = place.deferred, ()
         for mail in deferred:  # now that it turns out to exist
             self.process(mail)
 

@@ -57,7 +57,7 @@ class Admitting(Lining):
         if place is None:
             self._admit(mail, session, new.row.owner)
         elif place.actor is None and place.new is None:
-            place.deferred.append(mail)  # being looked for: it may turn out not to exist
+            place.deferred += (mail,)  # being looked for: it may turn out not to exist
         else:
             # A full house is reported before a taken id (spec V29).
             scope = self.ledger.full(new.row.owner)
@@ -81,7 +81,7 @@ class Admitting(Lining):
         elif place is None:
             self._admit(mail, session, None)
         elif place.box is not box:
-            place.deferred.append(mail)
+            place.deferred += (mail,)
 
     def wake(self, mail: Mail) -> None:
         """Bring a session on stage that nobody calls, unless somebody does."""
@@ -132,7 +132,7 @@ class Admitting(Lining):
         self.ledger.free(session)
         if isinstance(error, SessionExists) and place.box.depth:
             # Messages for the session that is there already have come into this mailbox.
-            place.deferred.append(Envelope(Wanted(session, place.box)))
+            place.deferred += (Envelope(Wanted(session, place.box)),)
         else:
             self._directory.forget(session, place.box)
             place.box.close(lambda _: error)

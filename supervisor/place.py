@@ -19,4 +19,4 @@ class Place:
         self.actor: SessionActor | None = None
         self.lived = False  # whether there was an actor in this place already
         self.opens_s = 0.0  # after a crash: when it is started again, in monotonic seconds
-        self.deferred: list[Mail] = []  # about the same id, until it is found or gone
+        self.deferred: tuple[Mail, ...] = ()  # about the same id, until it is found or gone

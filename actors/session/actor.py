@@ -120,7 +120,7 @@ class SessionActor(Running, Leaving):
         self.active_s = stage.clock.monotonic()
         self._stage = stage
         self._live = live
-        self._outbox = Outbox(stage, live, mailbox, epoch, self._on_event, unsnapped)
+        self._outbox = Outbox(stage, live, mailbox, epoch, self, unsnapped)
         self._lane: Lane | None = None
         self._desk_made: Desk | None = None
         self._presences: Presences | None = None
@@ -257,7 +257,8 @@ class SessionActor(Running, Leaving):
 
     # --- effects of events that have been let out ---
 
-    def _on_event(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
+        """Do what follows from an event that has been let out."""
         effect = self._EFFECTS.get(type(event))
         if effect is not None:
             effect(self, event)

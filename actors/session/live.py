@@ -8,8 +8,11 @@ from typing import Final, Protocol
 from ..ports import End, SessionId, UserId
 from .about import DIRECTED
 from .cursor import Cursor
+from .empty import NO_ITEMS, own_list
 from .events import Event
 from .items import Lost, Published
+
+_NEW: Final = ((0, 0), (1, 0))  # the epochs of a session that never left: 168 B, held once
 
 MAX_EVENTS: Final = 2048
 MAX_AGE_S: Final = 120.0
@@ -89,12 +92,12 @@ class LiveLog:
         self.directed_until = 0  # before this index there may be events for one reader only
         self.finished = False
         self.recorded = True  # whether what is no longer here may be read from the journal
-        self.readers: list[Reader] = []
-        self._asleep: list[Reader] = []
+        self.readers: list[Reader] = NO_ITEMS  # read from outside, changed by `add`
+        self._asleep: list[Reader] = NO_ITEMS
         self._keeper = keeper
         self._ring: deque[tuple[float, Published]] | None = None
         # (epoch, the index at which it began), oldest first.
-        self._spans: list[tuple[int, int]] = []
+        self._spans: tuple[tuple[int, int], ...] = ()
 
     def open(self, *, incarnation: str, epoch: int, revision: int, end: End | None) -> None:
         """Begin an epoch. `revision` is the journal's head, `end` the last clean leave, if any.
@@ -106,18 +109,19 @@ class LiveLog:
         """
         missed = revision != self.revision or self.incarnation not in ("", incarnation)
         missed = missed or self._was_elsewhere(epoch, end)
+        spans = self._spans
         if missed or not self.readers:
-            self._ring = None
-            self._spans.clear()
+            self._ring, spans = None, ()
             self.next_index += missed and bool(self.readers)
-        if len(self._spans) > 1 and self._spans[-1][1] == self.next_index:
-            del self._spans[-1]  # nothing was published in it, so no cursor names it
+        if len(spans) > 1 and spans[-1][1] == self.next_index:
+            spans = spans[:-1]  # nothing was published in it, so no cursor names it
         # A cursor at the very end of an epoch can be read from for as long as what follows is here.
-        while len(self._spans) > 1 and self._spans[1][1] < self.first_index:
-            del self._spans[0]
-        if end is not None and not self._spans:
-            self._spans.append((end.epoch, self.next_index - end.position))
-        self._spans.append((epoch, self.next_index))
+        while len(spans) > 1 and spans[1][1] < self.first_index:
+            spans = spans[1:]
+        if end is not None and not spans:
+            spans = ((end.epoch, self.next_index - end.position),)
+        spans = (*spans, (epoch, self.next_index))
+        self._spans = _NEW if spans == _NEW else spans
         self.incarnation, self.revision = incarnation, revision
         self._wake_all()
 
@@ -216,8 +220,15 @@ class LiveLog:
         revision = self._revision_at(index)
         return Cursor(self.session, self.incarnation, epoch, revision, index - base)
 
+    def add(self, reader: Reader) -> None:
+        """Have one more reader."""
+        self.readers = own_list(self.readers)
+        self.readers.append(reader)
+
     def sleep(self, reader: Reader) -> None:
         """Wake `reader` with the next publication: it has read everything."""
+        if self._asleep is NO_ITEMS:
+            self._asleep = []
         self._asleep.append(reader)
 
     def remove(self, reader: Reader) -> None:
@@ -290,6 +301,6 @@ class LiveLog:
         return later[0] if later else self.next_index
 
     def _wake_all(self) -> None:
-        woken, self._asleep = self._asleep, []
+        woken, self._asleep = self._asleep, NO_ITEMS
         for reader in woken:
             reader.wake()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from ..errors import (
     Fenced,
@@ -16,7 +17,7 @@ from ..errors import (
 )
 from ..kernel.mailbox import Mailbox
 from ..kernel.reply import Reply
-from ..ports import Commit, IndexRow, SessionId
+from ..ports import Commit, IndexRow
 from .events import DURABLE, Event, Left
 from .live import LiveLog
 from .messages import Committed
@@ -59,22 +60,29 @@ class Held:
         self.then = then
 
 
+class Speaker(Protocol):
+    """Whose decisions go out."""
+
+    def on_event(self, event: Event) -> None:
+        """`event` has been let out."""
+        ...
+
+
 class Outbox:
     """Decisions of one activation, in the order they were made, on their way out.
 
-    The actor goes on deciding against its newest state meanwhile. `effect` is called with each
-    event that has been let out. Nothing is held while nothing waits for a commit.
+    The actor goes on deciding against its newest state meanwhile, and is told of each event that
+    has been let out. Nothing is held while nothing waits for a commit.
     """
 
     __slots__ = (
         "_commit_due",
-        "_effect",
         "_epoch",
         "_held",
         "_live",
         "_mailbox",
-        "_session",
         "_snapshot_size",
+        "_speaker",
         "_stage",
         "_unsnapped",
     )
@@ -85,15 +93,14 @@ class Outbox:
         live: LiveLog,
         mailbox: Mailbox,
         epoch: int,
-        effect: Callable[[Event], None],
+        speaker: Speaker,
         unsnapped: int = 0,
     ) -> None:
         self._stage = stage
         self._live = live
         self._mailbox = mailbox
-        self._session: SessionId = live.session
         self._epoch = epoch
-        self._effect = effect
+        self._speaker = speaker  # not a method of it: that is an object of 64 B more
         self._held: deque[Held] | None = None
         self._commit_due = False
         self._unsnapped = unsnapped
@@ -107,7 +114,7 @@ class Outbox:
         """Give encoded events, and what listings show after them, to the journal."""
         self._unsnapped += sum(map(len, bodies))
         commit = self._stage.journal.append(
-            self._session, bodies, epoch=self._epoch, after=after, row=row
+            self._live.session, bodies, epoch=self._epoch, after=after, row=row
         )
         if not commit.done:
             commit.on_done(self._on_done)
@@ -155,8 +162,8 @@ class Outbox:
 
     def _voided(self, error: BaseException) -> GreenroomError:
         if isinstance(error, Fenced):
-            return SessionClosed(self._session)
-        return OutcomeUnknown(self._session, why=text_of(error))
+            return SessionClosed(self._live.session)
+        return OutcomeUnknown(self._live.session, why=text_of(error))
 
     def snapshot_if_due(self, state: State) -> None:
         """Write a snapshot once the events since the last one outweigh it."""
@@ -174,12 +181,14 @@ class Outbox:
         body = encode_state(state)
         self._unsnapped, self._snapshot_size = 0, len(body)
         self._stage.journal.snapshot(
-            self._session, body, epoch=self._epoch, revision=state.revision
+            self._live.session, body, epoch=self._epoch, revision=state.revision
         )
 
     def release(self) -> Commit:
         """Record the clean leave of this activation, and where it stopped publishing."""
-        return self._stage.journal.release(self._session, epoch=self._epoch, end=self._live.end)
+        return self._stage.journal.release(
+            self._live.session, epoch=self._epoch, end=self._live.end
+        )
 
     def _on_done(self, _: Commit) -> None:
         # One message, however many commits a group has brought.
@@ -204,7 +213,7 @@ class Outbox:
         if held.then is not None:
             held.then()
         for event in events:
-            self._effect(event)
+            self._speaker.on_event(event)
 
     def _publish(self, events: Sequence[Event], at_ms: int) -> None:
         # Not the state's revision: after a failure that is ahead of what is durable, and a cursor

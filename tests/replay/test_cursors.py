@@ -207,7 +207,7 @@ def test_lx14_a_deleted_session_is_not_gone_on_with_under_its_old_id() -> None:
 
 def test_lx14_a_log_that_another_session_of_the_id_opens_begins_anew() -> None:
     live = a_log()
-    live.readers.append(object())  # type: ignore[arg-type]
+    live.add(object())  # type: ignore[arg-type]
     old = publish(live, "dd")
     place = live.next_index
 

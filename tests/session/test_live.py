@@ -100,7 +100,7 @@ def test_l10_positions_count_from_1_and_each_event_carries_its_own_cursor() -> N
 
 def test_l10_positions_begin_anew_in_each_epoch() -> None:
     live = fresh()
-    live.readers.append(Member())
+    live.add(Member())
     publish(live, "dd")
 
     reopen(live, epoch=2, end=live.end)
@@ -325,7 +325,7 @@ def test_a_crash_is_a_gap_as_nobody_can_tell_what_was_published() -> None:
 
 def test_a_log_with_readers_outlives_the_activation_and_loses_nothing() -> None:
     live = fresh()
-    live.readers.append(Member())
+    live.add(Member())
     items = publish(live, "dtd")
 
     for epoch in (2, 3):
@@ -339,7 +339,7 @@ def test_a_log_with_readers_outlives_the_activation_and_loses_nothing() -> None:
 
 def test_a_log_with_readers_outlives_a_crash() -> None:
     live = fresh()
-    live.readers.append(Member())
+    live.add(Member())
     items = publish(live, "dtd")
 
     reopen(live, epoch=2, end=None)
@@ -364,7 +364,7 @@ def test_a_reader_that_holds_the_log_costs_no_other_reader_its_place(leaves: int
     live = fresh()
     last = publish(live, "dtd")[-1]
     live = left_and_back(live, epoch=2)
-    live.readers.append(Member())
+    live.add(Member())
 
     for epoch in range(3, 3 + leaves):
         reopen(live, epoch=epoch, end=live.end)
@@ -377,7 +377,7 @@ def test_a_reader_that_holds_the_log_costs_no_other_reader_its_place(leaves: int
 
 def test_a_session_that_only_answers_questions_costs_no_memory() -> None:
     live = fresh()
-    live.readers.append(Member())
+    live.add(Member())
     publish(live, "d")
 
     for epoch in range(2, 100):
@@ -388,7 +388,7 @@ def test_a_session_that_only_answers_questions_costs_no_memory() -> None:
 
 def test_events_that_were_committed_but_never_published_send_every_reader_past_them() -> None:
     live, asleep = fresh(), Member()
-    live.readers.append(asleep)
+    live.add(asleep)
     items = publish(live, "dd")
     live.sleep(asleep)
     place = live.next_index
@@ -409,7 +409,7 @@ def test_what_another_owner_may_have_published_is_no_silent_loss(
     epoch: int, end: End | None
 ) -> None:
     live = fresh()
-    live.readers.append(Member())
+    live.add(Member())
     publish(live, "dt")
     place = live.cursor_at(live.next_index)
 
@@ -421,7 +421,7 @@ def test_what_another_owner_may_have_published_is_no_silent_loss(
 
 def test_another_owner_who_has_published_nothing_is_no_gap() -> None:
     live = fresh()
-    live.readers.append(Member())
+    live.add(Member())
     publish(live, "dt")
     place = live.cursor_at(live.next_index)
 
@@ -433,7 +433,8 @@ def test_another_owner_who_has_published_nothing_is_no_gap() -> None:
 
 def test_expelling_a_user_ends_each_of_its_subscriptions_and_no_other() -> None:
     live, one, two, other = fresh(), Member("bob"), Member("bob"), Member("ann")
-    live.readers += [one, other, two]
+    for reader in (one, other, two):
+        live.add(reader)
 
     live.expel("bob")
 
@@ -452,7 +453,7 @@ def test_the_end_of_a_session_wakes_whoever_had_read_everything() -> None:
 
 def test_a_reader_that_has_left_is_woken_no_more() -> None:
     live, gone = fresh(), Member()
-    live.readers.append(gone)
+    live.add(gone)
     live.sleep(gone)
 
     live.remove(gone)
@@ -465,7 +466,8 @@ def test_a_reader_that_has_left_is_woken_no_more() -> None:
 def test_closing_a_log_closes_every_reader_with_the_reason() -> None:
     live, error = fresh(), RuntimeError("stopped")
     readers = [Member(), Member()]
-    live.readers += readers
+    for reader in readers:
+        live.add(reader)
 
     live.close(error)
 
@@ -541,7 +543,7 @@ class Stage(RuleBasedStateMachine):
     @rule()
     def hold(self) -> None:
         self.holder = copy.copy(self.client)
-        self.live.readers.append(self.member)
+        self.live.add(self.member)
         self.read(self.holder, 0)
 
     @precondition(lambda self: self.holder is not None)

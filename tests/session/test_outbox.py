@@ -68,7 +68,7 @@ class Desk:
             stats=self.stats,
             snapshot_bytes=snapshot_bytes,
         )
-        self.outbox = Outbox(stage, self.live, self.mailbox, 7, self._effect)  # type: ignore[arg-type]
+        self.outbox = Outbox(stage, self.live, self.mailbox, 7, self)  # type: ignore[arg-type]
 
     def append(self, *sizes: int) -> Commit:
         return self.outbox.append([b"x" * size for size in sizes], self.state, after=0)
@@ -85,7 +85,7 @@ class Desk:
     def published(self) -> list[int]:
         return [item.position for item in self.live.read(0, 100) or ()]
 
-    def _effect(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         self.notes.append(f"effect of {type(event).__name__}")
 
 
@@ -200,7 +200,7 @@ def test_r17_nothing_that_follows_in_the_same_step_is_read_by_who_has_left() -> 
     desk = Desk()
     limits: list[int] = []
     reader: Any = SimpleNamespace(user="bob", expel=lambda: limits.append(desk.live.next_index))
-    desk.live.readers.append(reader)
+    desk.live.add(reader)
 
     desk.hold(
         "leave",
