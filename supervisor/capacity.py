@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from ..actors.errors import CapacityError
 from ..actors.ports import SessionId, UserId
+from .groups import Groups
 
 Scope: TypeAlias = Literal["global", "per_tenant", "per_user"]
 TenantId: TypeAlias = str
@@ -60,11 +61,11 @@ class Ledger:
         self.max_sessions_per_user = max_sessions_per_user
         self.max_sessions_per_tenant = max_sessions_per_tenant
         self._exempt = exempt
-        self._tenants: dict[TenantId, set[SessionId]] = {}
+        self._tenants = Groups()
         self._slots: dict[SessionId, Slot] = {}
         self._passivating = 0
         self._owners: dict[SessionId, UserId] = {}
-        self._owned: dict[UserId, set[SessionId]] = {}
+        self._owned = Groups()
 
     @property
     def in_use(self) -> int:
@@ -82,7 +83,7 @@ class Ledger:
 
     def owned_by(self, user: UserId) -> frozenset[SessionId]:
         """The sessions of `user` that hold a slot."""
-        return frozenset(self._owned.get(user, ()))
+        return self._owned.of(user)
 
     def held(self) -> frozenset[SessionId]:
         """The sessions that hold a slot: on stage, or on their way there or from there."""
@@ -97,15 +98,15 @@ class Ledger:
 
     def of_tenant(self, tenant: TenantId) -> frozenset[SessionId]:
         """The sessions of all users of `tenant` that hold a slot."""
-        return frozenset(self._tenants.get(tenant, ()))
+        return self._tenants.of(tenant)
 
     def by_user(self) -> dict[UserId, int]:
         """How many slots are held for each user."""
-        return {user: len(owned) for user, owned in list(self._owned.items())}
+        return self._owned.counts()
 
     def by_tenant(self) -> dict[TenantId, int]:
         """How many slots are held for each tenant."""
-        return {tenant: len(held) for tenant, held in list(self._tenants.items())}
+        return self._tenants.counts()
 
     def full(self, user: UserId | None) -> Scope | None:
         """Which limit forbids one more session (of `user`, if known); the widest one first."""
@@ -122,7 +123,7 @@ class Ledger:
         tenant, limit = self.tenant_of(user), self.max_sessions_per_tenant
         if tenant is not None and limit is not None and self._fills(self._held(tenant), limit):
             return "per_tenant"
-        held = len(self._owned.get(user, ()))
+        held = self._owned.count(user)
         own = user != self._exempt and self._fills(held, self.max_sessions_per_user)
         return "per_user" if own else None
 
@@ -148,9 +149,9 @@ class Ledger:
         if self.owner_full(user) is not None:
             return False
         self._owners[session] = user
-        self._owned.setdefault(user, set()).add(session)
+        self._owned.add(user, session)
         if (tenant := self.tenant_of(user)) is not None:
-            self._tenants.setdefault(tenant, set()).add(session)
+            self._tenants.add(tenant, session)
         return True
 
     def disown(self, session: SessionId) -> None:
@@ -158,9 +159,9 @@ class Ledger:
         user = self._owners.pop(session, None)
         if user is None:
             return
-        _discard(self._owned, user, session)
+        self._owned.remove(user, session)
         if (tenant := self.tenant_of(user)) is not None:
-            _discard(self._tenants, tenant, session)
+            self._tenants.remove(tenant, session)
 
     def move(self, session: SessionId, to: Slot) -> None:
         """Change what a slot is held for. Raises IllegalMove."""
@@ -205,7 +206,7 @@ class Ledger:
         return CapacityError(
             "per_user",
             limit=self.max_sessions_per_user,
-            in_use=len(self._owned.get(user, ())),
+            in_use=self._owned.count(user),
             retry_after_s=retry_after_s,
             user=user,
         )
@@ -214,11 +215,4 @@ class Ledger:
         return held >= limit and limit < self.max_sessions
 
     def _held(self, tenant: TenantId) -> int:
-        return len(self._tenants.get(tenant, ()))
-
-
-def _discard(sets: dict[str, set[SessionId]], key: str, session: SessionId) -> None:
-    held = sets[key]
-    held.discard(session)
-    if not held:
-        del sets[key]
+        return self._tenants.count(tenant)

@@ -88,7 +88,7 @@ class MemoryJournal(MemoryRetention):
             record = self._owned(session, epoch)
             if record.head != after:
                 raise Conflict(session, after=after)
-            record.events.extend(events)
+            record.extend(events)
             record.row, record.end = _listed(row), None
             self._note_members(record, row.members)
             return record.head
@@ -125,9 +125,10 @@ class MemoryJournal(MemoryRetention):
     async def joined_by(self, user: UserId) -> list[IndexRow]:
         self._check_readable()
         joined = [
-            (record.joined[user], record)
+            (number, record)
             for record in self._records.values()
-            if user in record.joined and not record.deleted
+            for member, number in record.joined
+            if member == user and not record.deleted
         ]
         rows = [_listed(record.row) for _, record in sorted(joined, key=lambda pair: pair[0])]
         return [row for row in rows if row.state in ("active", "paused")]
@@ -139,7 +140,7 @@ class MemoryJournal(MemoryRetention):
             sessions=len(records),
             active=sum(record.row.state == "active" for record in records),
             events=sum(record.row.events for record in records),
-            users=len({user for record in records for user in record.joined}),
+            users=len({user for record in records for user, _ in record.joined}),
             interactions=sum(record.row.interactions for record in records),
             feedback=sum(record.row.feedback for record in records),
         )
@@ -156,12 +157,12 @@ class MemoryJournal(MemoryRetention):
         """Remember who takes part, and in which order they joined, over all sessions."""
         if members is None:
             return
-        for user in record.joined.keys() - set(members):
-            del record.joined[user]
+        known = dict(record.joined)
         for user in members:
-            if user not in record.joined:
+            if user not in known:
                 self._joins += 1
-                record.joined[user] = self._joins
+                known[user] = self._joins
+        record.joined = tuple((user, known[user]) for user in members)
 
     async def find(self, session: SessionId) -> IndexRow | None:
         self._check_readable()

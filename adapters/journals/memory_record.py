@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+
+import msgspec
 
 from ...actors.ports import End, IndexRow, UserId
+from ...actors.session.empty import NO_ITEMS, own_list
 
 
-@dataclass(slots=True, kw_only=True)
-class Record:
-    """One session. `key` counts sessions in order of creation and breaks ties in a listing."""
+class Record(msgspec.Struct, kw_only=True, gc=False, eq=False):
+    """One session. `key` counts sessions in order of creation and breaks ties in a listing.
+
+    `joined` are those who take part, each with a number in the order of joining, over all sessions.
+    """
 
     key: int
     genesis: bytes
@@ -18,10 +23,10 @@ class Record:
     hidden_ms: int | None = None
     erased: bool = False
     base: tuple[int, bytes] | None = None
-    events: list[bytes] = field(default_factory=list)
+    events: list[bytes] = NO_ITEMS
     snapshot: tuple[int, bytes] | None = None
     end: End | None = None
-    joined: dict[UserId, int] = field(default_factory=dict)
+    joined: tuple[tuple[UserId, int], ...] = ()
 
     @property
     def deleted(self) -> bool:
@@ -40,6 +45,11 @@ class Record:
     def oldest(self) -> int:
         """Where the room history begins."""
         return self.head - self.row.events + 1
+
+    def extend(self, events: Sequence[bytes]) -> None:
+        """Keep further events."""
+        self.events = own_list(self.events)
+        self.events.extend(events)
 
     def since(self, revision: int) -> list[bytes]:
         """The events after `revision`, or all that are kept."""
@@ -64,7 +74,7 @@ class Record:
         self.row = IndexRow(
             id=self.row.id, owner="", name="", state="", created_ms=0, updated_ms=0, language=""
         )
-        self.joined, self.end, self.erased = {}, None, True
+        self.joined, self.end, self.erased = (), None, True
         return erased
 
 
