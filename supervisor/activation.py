@@ -89,7 +89,8 @@ class Activating(Admitting):
         )
         if stage.backstage is not None and place.new is not None:
             actor.created = True
-        stage.stats.activated += 1
+        place.since_ms = stage.clock.now_ms()
+        stage.stats.count_activation(place.why)
         self._watch(session, actor.active_s)
         if place.mail is not None:
             if (token := place.mail.message.token) is not None:

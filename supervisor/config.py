@@ -66,6 +66,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     idle_s: float = 900.0
     """A session without a command, a turn start or a turn end for longer is passivated."""
 
+    keep_awake_max_s: float = 3600.0
+    """How long one scope of `session.keep_awake` keeps a session on stage, at most."""
+
+    subscriber_pin_s: float = 0.0
+    """How long after its last activity a session stays on stage, idle or not, as somebody reads
+    its events. 0: who only reads keeps nothing on stage."""
+
     mailbox_capacity: int = 1024
     """Commands that may wait for one session."""
 
@@ -158,6 +165,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "open_timeout_s",
             "close_timeout_s",
             "hook_timeout_s",
+            "keep_awake_max_s",
         )
         for field in times:
             self._require(field, 0 < getattr(self, field) < float("inf"), "positive and finite")
@@ -167,6 +175,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "stop_budget_s",
             "pipeline_grace_s",
             "admission_wait_s",
+            "subscriber_pin_s",
         ):
             self._require(
                 field, 0 <= getattr(self, field) < float("inf"), "finite and not negative"

@@ -19,6 +19,7 @@ from ..actors.ports import Calendar, Clock, Journal, Pipeline
 from ..actors.session.backstage import Backstage, EndHook
 from ..actors.session.compaction import as_compactor
 from ..actors.session.permits import Permits
+from ..actors.session.pins import Pins
 from ..actors.session.pipeline import as_stream
 from ..actors.session.resources import Factory
 from ..actors.session.secret import Secret
@@ -140,6 +141,7 @@ class Life(Registry):
             mailbox_capacity=config.mailbox_capacity,
             min_frame_interval_ms=config.min_frame_interval_ms,
             tokens={},
+            pins=Pins(config.subscriber_pin_s),
             calendar=self.calendar,
         )
         turns = (config.max_running_turns, config.max_running_turns_per_user)

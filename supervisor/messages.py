@@ -9,6 +9,8 @@ import msgspec
 from ..actors.errors import GreenroomError
 from ..actors.kernel.mailbox import Mailbox
 from ..actors.ports import Claim, NewSession, SessionId, UserId
+from ..actors.session.pins import Scope
+from ..actors.session.reasons import ActivationReason
 from ..actors.session.secret import Secret
 from ..actors.session.state import State
 
@@ -26,6 +28,7 @@ class Wanted(msgspec.Struct, frozen=True):
     session: SessionId
     box: Mailbox
     user: UserId | None = None
+    why: ActivationReason = ActivationReason.MESSAGE
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -61,6 +64,13 @@ class Sweep(msgspec.Struct, frozen=True):
 
 class LookAgain(msgspec.Struct, frozen=True):
     """Somebody waits for a slot: one may be free by now, or the time be over."""
+
+
+class Unpinned(msgspec.Struct, frozen=True):
+    """Something keeps the session awake no longer: `scope` is left, or its last reader is gone."""
+
+    session: SessionId
+    scope: Scope | None = None
 
 
 class Evict(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ import structlog
 from ..actors.errors import SessionParked
 from ..actors.kernel.mailbox import Mail
 from ..actors.ports import SessionId
+from ..actors.session.reasons import ActivationReason
 from .activation import Activating
 from .capacity import Slot
 from .messages import Reopen
@@ -31,6 +32,7 @@ class Restarting(Activating):
             return
         stage.stats.restarted += 1
         self.ledger.move(session, Slot.RESERVED)
+        place.why = ActivationReason.RESTARTED
         wait_s = delay_s(
             restarts, first_s=config.restart_delay_s, most_s=config.max_restart_delay_s
         )

@@ -16,13 +16,14 @@ from ..actors.session import values
 from ..actors.session.fork import ForkPoint, forked
 from ..actors.session.info import SessionInfo
 from ..actors.session.messages import GetForkPoint, GetInfo, Keyed
+from ..actors.session.pins import Scope
 from ..actors.session.secret import Secret
 from ..actors.session.settings import Settings
 from ..actors.session.state import Genesis, State, encode_genesis
 from .handles.base import follow
 from .handles.people import token_of
 from .life import Life
-from .messages import Create, Evict, Wanted
+from .messages import Create, Evict, Unpinned, Wanted
 from .obtaining import Obtaining
 from .session import Session
 
@@ -243,13 +244,17 @@ class Runtime(Life):
         """
         return follow(self.session(session).delete(user), self.dispatcher, _deleted)
 
+    def let_sleep(self, session: SessionId, scope: Scope) -> None:
+        """Keep a session awake no longer for the sake of `scope`. Raises RuntimeClosed."""
+        self._ask_supervisor(Unpinned(session, scope), None)
+
     def passivate(self, session: SessionId, *, force: bool = False) -> Reply[bool]:
         """Have a session leave the stage now, if it is idle: whether it has left.
 
-        False if it is not on stage, is at work, or has crashed instead. With `force` it leaves
-        whatever it does: a running turn is stopped and handed back, so that it is found lost (or
-        run again, see `turn_attempts`) on the next message; whoever waits for its result waits on.
-        Nothing is lost: messages that come meanwhile bring it back at once.
+        False if it is not on stage, is at work or kept awake, or has crashed instead. With `force`
+        it leaves whatever it does: a running turn is stopped and handed back, so that it is found
+        lost (or run again, see `turn_attempts`) on the next message; whoever waits for its result
+        waits on. Nothing is lost: messages that come meanwhile bring it back at once.
         Raises InvalidInput. Refused: RuntimeClosed.
         """
         reply: Reply[bool] = Reply(self.dispatcher)

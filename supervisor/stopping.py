@@ -9,6 +9,7 @@ from ..actors.errors import RuntimeClosed, SessionClosed
 from ..actors.kernel.mailbox import Mail
 from ..actors.ports import SessionId
 from ..actors.session.messages import Mode
+from ..actors.session.reasons import PassivationReason
 from .drain import Draining
 from .expiry import Expiry
 from .messages import Part, Quiet, TimeUp
@@ -37,7 +38,7 @@ class Stopping(Restarting):
         self._leave_line(RuntimeClosed("draining"))
         for session, place in list(self._places.items()):
             if place.actor is not None:
-                self._ask_to_leave(session, Mode.DRAIN)
+                self._ask_to_leave(session, Mode.DRAIN, PassivationReason.DRAINED)
         self._plan(mail.message.budget_s)
         self._report_if_drained()
 
@@ -84,7 +85,7 @@ class Stopping(Restarting):
                 continue
             if place.actor.runs:
                 drain.handed_back.append(session)
-            self._ask_to_leave(session, Mode.FORCE)
+            self._ask_to_leave(session, Mode.FORCE, PassivationReason.DRAINED)
 
     def _after(self, delay_s: float, message: TimeUp) -> None:
         self._stage.clock.call_later(delay_s, lambda: self.actor_inbox.signal(message))

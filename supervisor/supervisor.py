@@ -14,6 +14,7 @@ from ..actors.kernel.mailbox import Mail, Mailbox
 from ..actors.kernel.reply import Reply
 from ..actors.ports import SessionId, Timer
 from ..actors.session.messages import Departed, Departure, Ended, Stayed
+from ..actors.session.reasons import ActivationReason
 from ..actors.session.stage import Stage
 from .activation import Activating
 from .admission import Admitting
@@ -39,6 +40,7 @@ from .messages import (
     Reopen,
     Sweep,
     TimeUp,
+    Unpinned,
     Wanted,
 )
 from .passivation import Passivating
@@ -94,6 +96,8 @@ class SupervisorActor(Stopping):
         self._opening: set[asyncio.Task[Opened | NotOpened]] = set()
         self._timer: Timer | None = None
         self._timer_at = 0.0
+        if config.subscriber_pin_s:
+            logs.on_deserted = lambda session: mailbox.signal(Unpinned(session))
         self._drain: Draining | None = None
         self._questions = Questions()
         self.alarms = Alarms(
@@ -130,6 +134,7 @@ class SupervisorActor(Stopping):
         session = mail.message.session
         if self.ledger.slot(session) is not Slot.PASSIVATING or self._drain is not None:
             return  # an order that outlived the activation it was meant for
+        self._places[session].asked_ms = None
         self._farewells.stayed(session)
         self.ledger.move(session, Slot.RESIDENT)
         self._watch(session, self._stage.clock.monotonic())
@@ -141,10 +146,12 @@ class SupervisorActor(Stopping):
         place.actor = None
         self._idle.remove(session)
         self._farewells.departed(session, how)
+        place.since_ms, place.asked_ms = self._stage.clock.now_ms(), None
         if how is Departure.DELETED:
+            self._stage.pins.forget(session)
             self._close_place(session, SessionNotFound(session))
         elif how is Departure.PASSIVATED:
-            self._stage.stats.passivated += 1
+            self._stage.stats.count_passivation(mail.message.reason)
             self._questions.keep(session, mail.message.waiting)
             self._close_place(session, SessionClosed(session))
             if self._drain is not None:
@@ -154,7 +161,8 @@ class SupervisorActor(Stopping):
         elif how is Departure.FENCED or self._drain is not None:
             self._close_place(session, SessionClosed(session))
         elif how is Departure.RECALLED:
-            self._stage.stats.passivated += 1
+            self._stage.stats.count_passivation(mail.message.reason)
+            place.why = ActivationReason.RECALLED
             self.ledger.move(session, Slot.RESERVED)
             self._open(session, place)
         else:
@@ -174,6 +182,7 @@ class SupervisorActor(Stopping):
         Alarm: Admitting.wake,
         Sweep: Passivating.sweep,
         LookAgain: Lining.look_again,
+        Unpinned: Lining.unpinned,
         Drain: Stopping.start_drain,
         TimeUp: Stopping.time_up,
         Quiet: Stopping.quiet,

@@ -29,6 +29,7 @@ from .outbox import Held
 from .part import Phase
 from .parting import Parting
 from .permitted import Permitted
+from .reasons import PassivationReason
 from .wakes import wants_ms
 
 log = structlog.get_logger()
@@ -47,15 +48,35 @@ class Leaving(Permitted):
     _on_settled: Callable[[], None] | None
     erasure: Erasure | None = None  # of the class, like all that few sessions ever have
     grace: Timer | None = None
+    why = PassivationReason.ASKED
+    """Why it is leaving, if it is, in order."""
 
     @property
     def idle(self) -> bool:
-        """Whether it could leave now: no turn runs or waits for a free lane, no mail waits.
+        """Whether it could leave now: no turn runs or waits for a free lane, no mail waits, and
+        nothing else keeps it awake.
 
         A suspended turn does not run, and those behind it wait for people.
         """
         busy = self.works or self._outbox or self.actor_inbox.depth or self.stops
-        return self.phase is Phase.LIVE and not busy
+        return self.phase is Phase.LIVE and not busy and not self.kept_awake
+
+    @property
+    def awake_until_s(self) -> float:
+        """Until when it stays on stage without any work, in monotonic seconds (`Pins`)."""
+        read_since_s = self.active_s if self._live.readers else None
+        return self._stage.pins.until_s(self.state.id, read_since_s)
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether something was to keep it awake, even if the time of that is over."""
+        pins = self._stage.pins
+        return bool(pins.scopes(self.state.id) or (pins.subscriber_s and self._live.readers))
+
+    @property
+    def kept_awake(self) -> bool:
+        """Whether it stays on stage for now, though it may have nothing to do."""
+        return self._stage.clock.monotonic() < self.awake_until_s
 
     @property
     def works(self) -> bool:
@@ -87,6 +108,7 @@ class Leaving(Permitted):
             force = mode is Mode.FORCE and drained
             self.run_command(HandBack(cause=mail.message.cause), None)
             reason = EndReason.DRAINED if drained else EndReason.PASSIVATED
+            self.why = mail.message.reason
             self.go(reason, partial(self._write_out, force=force))
         else:
             self._stage.supervisor.signal(Stayed(self.state.id))
@@ -96,6 +118,7 @@ class Leaving(Permitted):
         older = self._opening or self._left_running
         waits = self.actor_inbox.depth or (self.runs and not older)
         if self.phase is Phase.LIVE and not waits:
+            self.why = PassivationReason.DRAINED
             self.go(EndReason.DRAINED, partial(self._write_out, force=False))
 
     # --- in order ---
@@ -220,9 +243,10 @@ class Leaving(Permitted):
             self.erasure.give_up(OutcomeUnknown(self.state.id, why=error))
         waiting = self._desk_made.take_waiting() if self._desk_made is not None else []
         if how is Departure.PASSIVATED:  # the mailbox is closed
-            departed = Departed(self.state.id, how, error, wants_ms(self.state), waiting)
+            wake_ms = wants_ms(self.state)
+            departed = Departed(self.state.id, how, error, wake_ms, waiting, self.why)
         else:
-            departed = Departed(self.state.id, how, error)
+            departed = Departed(self.state.id, how, error, reason=self.why)
             for mail in waiting:
                 self._hand_over(mail)
         self._stage.supervisor.signal(departed)

@@ -14,6 +14,8 @@ from .cursor import Cursor
 from .events import Cause, DeliveryFailed, PresenceChanged
 from .frames import Frame
 from .phases import Phase
+from .pins import Scope
+from .reasons import PassivationReason
 from .resources import Resources
 from .secret import Secret
 from .watch import FrameBuffer
@@ -255,6 +257,14 @@ class Passivate(msgspec.Struct, frozen=True):
 
     mode: Mode = Mode.IF_IDLE
     cause: Cause = "evicted"
+    reason: PassivationReason = PassivationReason.ASKED
+
+
+class KeepAwake(msgspec.Struct, frozen=True):
+    """Stay on stage while `scope` is open; answered when it has begun. No `user`: the program."""
+
+    user: UserId | None
+    scope: Scope
 
 
 class Erase(msgspec.Struct, frozen=True):
@@ -303,6 +313,7 @@ class Departed(msgspec.Struct, frozen=True):
 
     If it was passivated: at `wake_ms` (UTC milliseconds; 0: never) it wants to be on stage again,
     as something is due then; `waiting` are questions that its next activation is to answer.
+    `reason` is why it left, if it did so in order.
     """
 
     session: SessionId
@@ -310,6 +321,7 @@ class Departed(msgspec.Struct, frozen=True):
     error: str = ""
     wake_ms: int = 0
     waiting: Sequence[Mail] = ()
+    reason: PassivationReason = PassivationReason.ASKED
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -105,7 +105,7 @@ class TurnRun:
         self._signalled = False
         self._cancelled = False
         self._closing = False
-        self._began_s = self._heard_s = clock.monotonic()
+        self.began_s = self._heard_s = clock.monotonic()
         self._grace: Timer | None = None
         self._watchdog = watchdog
         turn.bind(self._ask_for_steering)
@@ -255,13 +255,13 @@ class TurnRun:
         if self._signalled:  # what it has said waits to be taken: it is not the silent one
             self._heard_s = now
         # Compared as it is added below: rounded otherwise, it might never be due, and look on.
-        if now >= self._began_s + limits.wall_s:
+        if now >= self.began_s + limits.wall_s:
             self._time_out(TurnOverLimit("seconds", limits.wall_s))
             return None
         if now >= self._heard_s + limits.silence_s:
             self._time_out(TurnOverLimit("seconds of silence", limits.silence_s))
             return None
-        return min(self._began_s + limits.wall_s, self._heard_s + limits.silence_s) - now
+        return min(self.began_s + limits.wall_s, self._heard_s + limits.silence_s) - now
 
     def _time_out(self, error: TurnOverLimit) -> None:
         self._end(("failed", text_of(error)))

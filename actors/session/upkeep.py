@@ -12,7 +12,7 @@ from .outbox import Held
 from .part import Phase
 from .permitted import Permitted
 from .resources import Resources, Status
-from .rules.checks import require_host, require_state
+from .rules.checks import require_host, require_member, require_state
 from .rules.rooms import OPEN
 
 READY: Final = "Agent initialized"
@@ -78,6 +78,18 @@ class Upkeep(Permitted):
             require_state(state, *OPEN)
             self.active_s = self._stage.clock.monotonic()
             self._stage.tokens[state.id] = asked.token
+        except Refused as error:
+            refusal = error
+        self._outbox.put(Held(reply=cast("Any", mail.reply_to), answer=refusal))
+
+    def keep_awake(self, mail: Mail) -> None:
+        """Stay on stage while somebody wants it to."""
+        asked, state, refusal = mail.message, self.state, None
+        try:
+            if asked.user is not None:
+                require_member(state, asked.user)
+            self.active_s = self._stage.clock.monotonic()
+            self._stage.pins.open(state.id, asked.scope, self.active_s)
         except Refused as error:
             refusal = error
         self._outbox.put(Held(reply=cast("Any", mail.reply_to), answer=refusal))
