@@ -71,6 +71,7 @@ from .actors.session.backstage import EndReason
 from .actors.session.cursor import START
 from .actors.session.events import Exchange
 from .actors.session.frames import Frame, FrameReceipt, VisualSettings
+from .actors.session.hooks import TurnInfo
 from .actors.session.info import HistoryPage, Member, SessionInfo, SessionSnapshot, TurnResult
 from .actors.session.items import Gap, Published
 from .actors.session.operations import (
@@ -82,7 +83,9 @@ from .actors.session.operations import (
     Undo,
     UserInput,
 )
+from .actors.session.pins import Pin, PinKind
 from .actors.session.pipeline import Turn
+from .actors.session.reasons import ActivationReason, PassivationReason, TurnReason
 from .actors.session.records import SessionRecords
 from .actors.session.resources import Opening
 from .actors.session.secret import Secret
@@ -101,6 +104,7 @@ from .actors.session.wakes import Firing, Repeat, Wake, WakeReceipt
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .adapters.export.exporter import Exported, ExportFailure, ExportProgress, export_sessions
 from .supervisor.config import Config
+from .supervisor.handles.awake import KeptAwake
 from .supervisor.handles.submissions import Submission
 from .supervisor.messages import DrainReport
 from .supervisor.occupancy import CapacityReport, Occupancy
@@ -113,6 +117,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "START",
+    "ActivationReason",
     "AnswerNotExpected",
     "ArchiveFailed",
     "BadFrame",
@@ -156,6 +161,7 @@ __all__ = [
     "JournalFormat",
     "JournalLocked",
     "JournalUnavailable",
+    "KeptAwake",
     "MailboxClosed",
     "Member",
     "Message",
@@ -175,9 +181,12 @@ __all__ = [
     "Origin",
     "OutcomeUnknown",
     "Overloaded",
+    "PassivationReason",
     "PendingApproval",
     "PhaseChange",
     "PhaseReceipt",
+    "Pin",
+    "PinKind",
     "Problem",
     "Published",
     "Receipt",
@@ -216,9 +225,11 @@ __all__ = [
     "TranscriptReport",
     "Turn",
     "TurnBusy",
+    "TurnInfo",
     "TurnNotFound",
     "TurnOverLimit",
     "TurnQueueFull",
+    "TurnReason",
     "TurnResult",
     "Undo",
     "UserInput",

@@ -13,6 +13,7 @@ from ..actors.errors import ConfigError, RuntimeClosed
 from ..actors.kernel.dispatcher import Dispatcher
 from ..actors.ports import Calendar, Clock, Journal, Pipeline, UserId
 from ..actors.session.backstage import EndHook
+from ..actors.session.hooks import ActivateHook, PassivateHook, TurnHook
 from ..actors.session.record_reading import read_session
 from ..actors.session.resources import Factory
 from ..supervisor import runtime
@@ -35,7 +36,8 @@ class Runtime(runtime.Runtime):
 
     `resources` makes what the pipelines of one session are given as `turn.resources`, each time it
     comes on stage (`Factory` in actors/session/resources.py); `on_end` is called when it leaves
-    (`EndHook` in actors/session/backstage.py).
+    (`EndHook` in actors/session/backstage.py). `on_activate`, `on_passivate` and `on_turn` follow
+    what it does meanwhile (`Hooks` in actors/session/hooks.py).
 
     Entering opens the journal and raises `JournalUnavailable`, `JournalLocked` or `JournalFormat`;
     leaving waits for running turns up to `stop_budget_s`. Raises ConfigError.
@@ -54,6 +56,9 @@ class Runtime(runtime.Runtime):
         dispatcher: Dispatcher | None = None,
         resources: Factory | None = None,
         on_end: EndHook | None = None,
+        on_activate: ActivateHook | None = None,
+        on_passivate: PassivateHook | None = None,
+        on_turn: TurnHook | None = None,
         **settings: Any,
     ) -> None:
         if config is not None and settings:
@@ -69,6 +74,9 @@ class Runtime(runtime.Runtime):
             dispatcher=dispatcher,
             resources=resources,
             on_end=on_end,
+            on_activate=on_activate,
+            on_passivate=on_passivate,
+            on_turn=on_turn,
         )
 
     async def import_session(

@@ -89,6 +89,8 @@ class Activating(Admitting):
         )
         if stage.backstage is not None and place.new is not None:
             actor.created = True
+        if stage.backstage is not None:
+            actor.came = place.why
         place.since_ms = stage.clock.now_ms()
         stage.stats.count_activation(place.why)
         self._watch(session, actor.active_s)

@@ -122,12 +122,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """... to close, ..."""
 
     hook_timeout_s: float = 5.0
-    """... and how long the end hook may take for a session that leaves."""
+    """... and how long one call of a hook may take."""
 
     stop_budget_s: float = 5.0
     """How long stopping waits for running turns before it hands them back.
 
-    With resources or an end hook it is for these as well: turns have the first half of it, closing
+    With resources or a hook it is for these as well: turns have the first half of it, closing
     what they worked with another quarter, and hooks the rest.
     """
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from ..actors.kernel.mailbox import Mail
 from ..actors.kernel.reply import Reply
 from ..actors.ports import SessionId
-from ..actors.session.messages import Departure
-
-LEFT = frozenset({Departure.PASSIVATED, Departure.RECALLED})
+from ..actors.session.messages import LEFT, Departure
 
 
 class Farewells:

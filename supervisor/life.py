@@ -18,6 +18,7 @@ from ..actors.kernel.reply import Reply
 from ..actors.ports import Calendar, Clock, Journal, Pipeline
 from ..actors.session.backstage import Backstage, EndHook
 from ..actors.session.compaction import as_compactor
+from ..actors.session.hooks import ActivateHook, Hooks, PassivateHook, TurnHook
 from ..actors.session.permits import Permits
 from ..actors.session.pins import Pins
 from ..actors.session.pipeline import as_stream
@@ -59,6 +60,9 @@ class Life(Registry):
         dispatcher: Dispatcher | None = None,
         resources: Factory | None = None,
         on_end: EndHook | None = None,
+        on_activate: ActivateHook | None = None,
+        on_passivate: PassivateHook | None = None,
+        on_turn: TurnHook | None = None,
     ) -> None:
         self.config = config or Config()
         self.journal: Journal = find_journal(journal) if isinstance(journal, str) else journal
@@ -66,6 +70,11 @@ class Life(Registry):
         self._stream = None if pipeline is None else as_stream(pipeline)
         self._compactor = None if compactor is None else as_compactor(compactor)
         self._factory, self._on_end = _function(resources, "resources"), _function(on_end, "on_end")
+        self._hooks = Hooks(
+            on_activate=_function(on_activate, "on_activate"),
+            on_passivate=_function(on_passivate, "on_passivate"),
+            on_turn=_function(on_turn, "on_turn"),
+        )
         self._report: DrainReport | None = None
         self.calendar = calendar
         self._clock = clock
@@ -148,7 +157,7 @@ class Life(Registry):
         if turns != (None, None):
             most, per_user = turns
             stage.permits = Permits(most=most, most_per_user=per_user, exempt=config.dev_user)
-        if self._factory is not None or self._on_end is not None:
+        if self._factory is not None or self._on_end is not None or self._hooks:
             stage.backstage = Backstage(
                 self._clock,
                 self.stats,
@@ -156,6 +165,7 @@ class Life(Registry):
                 factory=self._factory,
                 hook=self._on_end,
                 boxes=config.time_boxes,
+                follow=self._hooks,
             )
         self._stage = stage
         self._logs = LiveLogs(

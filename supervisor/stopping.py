@@ -92,7 +92,7 @@ class Stopping(Restarting):
 
     def _report_if_drained(self) -> None:
         backstage = self._stage.backstage
-        quiet = backstage is None or not backstage.leaving
+        quiet = backstage is None or backstage.quiet
         if self._drain is not None and not self._places and quiet and not self._drain.done:
             self._drain.answer(())
 

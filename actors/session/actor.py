@@ -142,10 +142,11 @@ class SessionActor(Running, Leaving):
         for user in {reader.user for reader in live.readers} - self.state.participants.keys():
             live.expel(user)
         backstage = self._stage.backstage
+        self.tell_activated()
         if self.state.lifecycle == "ended":
             live.finish()
             self._stage.tokens.pop(self.state.id, None)
-        elif backstage is not None:
+        elif backstage is not None and backstage.has_wings:
             self._wings = Wings(backstage, self.state.id, self.state.owner, self.actor_inbox)
             self._wings.open()
         if not self._opening:

@@ -23,8 +23,9 @@ from .approvals import is_decided
 from .backstage import EndReason
 from .commands import HandBack
 from .ending import Erasure
+from .following import Following
 from .info import SessionSnapshot, snapshot
-from .messages import Committed, Departed, Departure, Mode, Stayed
+from .messages import LEFT, Committed, Departed, Departure, Mode, Stayed
 from .outbox import Held
 from .part import Phase
 from .parting import Parting
@@ -35,7 +36,7 @@ from .wakes import wants_ms
 log = structlog.get_logger()
 
 
-class Leaving(Permitted):
+class Leaving(Following, Permitted):
     """How one activation leaves.
 
     In order: its last commits arrive; its pipeline stops, its resources are closed and the end
@@ -232,6 +233,8 @@ class Leaving(Permitted):
 
     def _depart(self, how: Departure, error: str = "") -> None:
         self.phase = Phase.GONE
+        if how in LEFT:
+            self.tell_passivated(self.why)
         self._leave_permit()
         if self._agenda is not None:
             self._agenda.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum, auto
+from typing import Final
 
 import msgspec
 
@@ -306,6 +307,10 @@ class Departure(Enum):
 
     DELETED = auto()
     """Ended and hidden for good: nobody will find it again."""
+
+
+LEFT: Final = frozenset({Departure.PASSIVATED, Departure.RECALLED})
+"""How a session leaves in order."""
 
 
 class Departed(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from .approvals import undecided
 from .attending import Attending
 from .commands import Expire, Fire
 from .events import ApprovalDecided, Event, SessionResumed, TurnEnded, TurnStarted, TurnSteered
+from .following import Following
 from .lane import Lane
 from .part import Phase
 from .turns import TurnOutput
@@ -17,7 +18,7 @@ from .upkeep import Upkeep
 from .wakes import due_by, wants_ms
 
 
-class Running(Attending, Upkeep):
+class Running(Attending, Following, Upkeep):
     """What one activation does about its turns, which its `Lane` runs."""
 
     # --- effects ---
@@ -28,12 +29,14 @@ class Running(Attending, Upkeep):
             self.active_s = self._stage.clock.monotonic()
             if self._lane is None:
                 self._lane = Lane(self, self._stage, self.actor_inbox)
+            self.tell_turn(event)
             self._lane.begin(event)
 
     def end_turn(self, event: TurnEnded) -> None:
         """Answer those who wait for the turn."""
         self.active_s = self._stage.clock.monotonic()
         self._stage.stats.count_turn(event.status)
+        self.tell_turn(event)
         if self._agenda is not None:
             self._agenda.follow(self.state)
         if self._desk_made is not None:

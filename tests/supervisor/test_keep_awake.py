@@ -57,7 +57,7 @@ def test_leaving_is_no_activity_and_does_not_shorten_idleness_either() -> None:
 
 def test_it_makes_no_room_for_others_and_the_hint_says_when_it_will() -> None:
     async def scene() -> None:
-        clock, runtime = house(max_sessions=1)
+        _clock, runtime = house(max_sessions=1)
         async with runtime:
             session = await runtime.create(user="ann", id="s")
             async with session.keep_awake("ann", reason="a call", max_s=30.0):
