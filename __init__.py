@@ -104,6 +104,7 @@ from .actors.session.wakes import Firing, Repeat, Wake, WakeReceipt
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .adapters.export.exporter import Exported, ExportFailure, ExportProgress, export_sessions
 from .supervisor.config import Config
+from .supervisor.explanation import Explanation, Leave, Verdict
 from .supervisor.handles.awake import KeptAwake
 from .supervisor.handles.submissions import Submission
 from .supervisor.messages import DrainReport
@@ -136,6 +137,7 @@ __all__ = [
     "EndReason",
     "Exchange",
     "ExecApproval",
+    "Explanation",
     "ExportFailure",
     "ExportProgress",
     "Exported",
@@ -162,6 +164,7 @@ __all__ = [
     "JournalLocked",
     "JournalUnavailable",
     "KeptAwake",
+    "Leave",
     "MailboxClosed",
     "Member",
     "Message",
@@ -233,6 +236,7 @@ __all__ = [
     "TurnResult",
     "Undo",
     "UserInput",
+    "Verdict",
     "VersionConflict",
     "VisualSettings",
     "Wake",

@@ -8,7 +8,7 @@ import msgspec
 
 from ..actors.errors import GreenroomError
 from ..actors.kernel.mailbox import Mailbox
-from ..actors.ports import Claim, NewSession, SessionId, UserId
+from ..actors.ports import Claim, IndexRow, NewSession, SessionId, UserId
 from ..actors.session.pins import Scope
 from ..actors.session.reasons import ActivationReason
 from ..actors.session.secret import Secret
@@ -81,6 +81,19 @@ class Evict(msgspec.Struct, frozen=True):
 
     session: SessionId
     force: bool
+
+
+class Explain(msgspec.Struct, frozen=True):
+    """Answered with an `Explanation` of why the session is, or is not, on stage."""
+
+    session: SessionId
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What the journal's index has of a session that is to be explained."""
+
+    session: SessionId
+    row: IndexRow | None
 
 
 class Drain(msgspec.Struct, frozen=True):

@@ -41,3 +41,8 @@ class Quarantine:
             return SessionDamaged(session, revision=revision, why=why)
         del self._held[session]
         return None
+
+    def period_s(self, session: SessionId) -> tuple[float, float]:
+        """From when until when one that is held is not looked at."""
+        until_s = self._held[session][2]
+        return until_s - HOLD_S, until_s

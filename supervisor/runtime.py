@@ -20,10 +20,11 @@ from ..actors.session.pins import Scope
 from ..actors.session.secret import Secret
 from ..actors.session.settings import Settings
 from ..actors.session.state import Genesis, State, encode_genesis
+from .explanation import Explanation
 from .handles.base import follow
 from .handles.people import token_of
 from .life import Life
-from .messages import Create, Evict, Unpinned, Wanted
+from .messages import Create, Evict, Explain, Unpinned, Wanted
 from .obtaining import Obtaining
 from .session import Session
 
@@ -234,6 +235,24 @@ class Runtime(Life):
             self._mailbox.put_system(Envelope(message, reply))
         except MailboxClosed:
             raise RuntimeClosed(self._phase) from None
+
+    def explain(self, session: SessionId) -> Reply[Explanation]:
+        """Why a session is, or is not, on stage, since when, and what keeps it there.
+
+        For whoever runs the house: no membership is asked for. Neither wakes the session nor counts
+        as activity; of one that is not on stage the journal's index is asked, and what that raises
+        is raised. Works while the runtime is draining. Raises InvalidInput. Refused: RuntimeClosed.
+        """
+        reply: Reply[Explanation] = Reply(self.dispatcher)
+        asked = Envelope(Explain(values.session_id(session)), reply)
+        if self._mailbox is None or self._phase not in ("running", "draining"):
+            reply.set_error(RuntimeClosed(self._phase))
+            return reply
+        try:
+            self._mailbox.put_system(asked)
+        except MailboxClosed:
+            reply.set_error(RuntimeClosed(self._phase))
+        return reply
 
     # --- how they go ---
 

@@ -24,6 +24,8 @@ from .config import Config
 from .directory import Directory
 from .drain import Draining
 from .expiry import Expiry
+from .explaining import Explaining
+from .explanation import Leaves
 from .farewells import Farewells
 from .idle import IdleQueue
 from .lining import Lining
@@ -33,6 +35,8 @@ from .messages import (
     Create,
     Drain,
     Evict,
+    Explain,
+    Found,
     LookAgain,
     NotOpened,
     Opened,
@@ -57,7 +61,7 @@ ALARM_AGAIN_S: Final = 5.0
 log = structlog.get_logger()
 
 
-class SupervisorActor(Stopping):
+class SupervisorActor(Explaining):
     """Creates, wakes, restarts and passivates sessions, within the limits of its ledger.
 
     It is on no message's path: a session that is on stage is found in the directory. It waits for
@@ -90,6 +94,8 @@ class SupervisorActor(Stopping):
         self._config = config
         self._idle = IdleQueue(config.idle_s)
         self._farewells = Farewells()
+        self._leaves = Leaves()
+        self._looking: set[asyncio.Task[None]] = set()
         self._places: dict[SessionId, Place] = {}
         self.line = WaitingLine()
         self._line_timer: Timer | None = None
@@ -147,6 +153,7 @@ class SupervisorActor(Stopping):
         self._idle.remove(session)
         self._farewells.departed(session, how)
         place.since_ms, place.asked_ms = self._stage.clock.now_ms(), None
+        self._leaves.note(mail.message, place.since_ms)
         if how is Departure.DELETED:
             self._stage.pins.forget(session)
             self._close_place(session, SessionNotFound(session))
@@ -176,6 +183,8 @@ class SupervisorActor(Stopping):
         NotOpened: Activating.not_opened,
         Stayed: _stayed,
         Evict: Passivating.evict,
+        Explain: Explaining.explain,
+        Found: Explaining.found,
         Ended: _ended,
         Departed: _departed,
         Reopen: Restarting.reopen,

@@ -48,8 +48,8 @@ ActivateHook: TypeAlias = Callable[[SessionInfo, ActivationReason], Any]
 PassivateHook: TypeAlias = Callable[[SessionInfo, PassivationReason], Any]
 """Called once for each activation that has left in order, and may come back, or be read, as it is.
 
-By then it is written out. Not for one that has crashed, was fenced or deleted: those, and only
-those, the end hook is told of alone."""
+By then it is written out. Of one that has crashed, was fenced or deleted, the end hook alone is
+told."""
 
 TurnHook: TypeAlias = Callable[[TurnInfo, TurnReason], Any]
 """Called when a turn has started and when it has ended, after that is durable and published.
@@ -63,9 +63,9 @@ class Hooks(msgspec.Struct, frozen=True, kw_only=True):
 
     They run outside of the session, which waits for none of these three, but to have its end hook
     called behind them. All of one session run one after another, in the order of what they are
-    told: an activation, its turns, its end, its passivation. What one raises is logged and counted (`hooks_failed`), one
-    that takes longer than `hook_timeout_s` is given up on, and so is one that would wait behind
-    `MOST_WAITING` others. A process that is killed calls none.
+    told: an activation, its turns, its end, its passivation. What one raises is logged and counted
+    (`hooks_failed`), one that takes longer than `hook_timeout_s` is given up on, and so is one that
+    would wait behind `MOST_WAITING` others. A process that is killed calls none.
     """
 
     on_activate: ActivateHook | None = None
