@@ -63,7 +63,7 @@ from .actors.errors import (
     WrongState,
 )
 from .actors.kernel.reply import Reply
-from .actors.ports import IndexRow, SessionPage
+from .actors.ports import Archive, IndexRow, SessionPage
 from .actors.session.answers import CancelReceipt, CutReceipt, JoinReceipt, PhaseReceipt, Receipt
 from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.audit import Problem, TranscriptReport
@@ -101,6 +101,8 @@ from .actors.session.transcript import (
     ToolResult,
 )
 from .actors.session.wakes import Firing, Repeat, Wake, WakeReceipt
+from .adapters.archive import DirectoryArchive
+from .adapters.default import default_runtime
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .adapters.export.exporter import Exported, ExportFailure, ExportProgress, export_sessions
 from .supervisor.config import Config
@@ -120,6 +122,7 @@ __all__ = [
     "START",
     "ActivationReason",
     "AnswerNotExpected",
+    "Archive",
     "ArchiveFailed",
     "BadFrame",
     "BadRole",
@@ -133,6 +136,7 @@ __all__ = [
     "Conflict",
     "CutReceipt",
     "DecideReceipt",
+    "DirectoryArchive",
     "DrainReport",
     "EndReason",
     "Exchange",
@@ -245,5 +249,6 @@ __all__ = [
     "WrongPhase",
     "WrongSession",
     "WrongState",
+    "default_runtime",
     "export_sessions",
 ]

@@ -74,7 +74,7 @@ class Explaining(Stopping):
             came=place.why,
             left=self._leaves.of(session),
             pins=pins_of(actor),
-            restarts=self._restarts(place),
+            restarts=self._restarted(session),
         )
 
     def _coming(self, session: SessionId, place: Place) -> Explanation:
@@ -88,7 +88,7 @@ class Explaining(Stopping):
             owner=None if place.new is None else place.new.row.owner,
             came=place.why,
             left=left,
-            restarts=self._restarts(place),
+            restarts=self._restarted(session),
             error="" if left is None or not restarts else left.error,
         )
 
@@ -153,11 +153,8 @@ class Explaining(Stopping):
 
     # --- figures ---
 
-    def _restarts(self, place: Place) -> int:
-        if place.window is None:
-            return 0
-        since_s = self._stage.clock.monotonic() - place.window.window_s
-        return sum(at_s >= since_s for at_s in place.window.times)
+    def _restarted(self, session: SessionId) -> int:
+        return self._restarts.count(session, self._stage.clock.monotonic())
 
     def _ms(self, at_s: float | None) -> int | None:
         if at_s is None or at_s == float("inf"):

@@ -6,7 +6,6 @@ from ..actors.kernel.mailbox import Mail, Mailbox
 from ..actors.ports import NewSession
 from ..actors.session.actor import SessionActor
 from ..actors.session.reasons import ActivationReason
-from .restarts import RestartWindow
 
 
 class Place:
@@ -17,12 +16,12 @@ class Place:
         "asked_ms",
         "box",
         "deferred",
+        "lived",
         "mail",
         "new",
         "opens_s",
         "since_ms",
         "why",
-        "window",
     )
 
     def __init__(
@@ -41,6 +40,6 @@ class Place:
         self.since_ms = since_ms  # it is on stage; or, without an actor, since it is not
         self.asked_ms: int | None = None  # when it was asked to leave
         self.actor: SessionActor | None = None
-        self.window: RestartWindow | None = None
+        self.lived = False  # whether there was an actor in this place already
         self.opens_s = 0.0  # after a crash: when it is started again, in monotonic seconds
         self.deferred: list[Mail] = []  # about the same id, until it is found or gone

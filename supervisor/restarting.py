@@ -11,8 +11,7 @@ from ..actors.session.reasons import ActivationReason
 from .activation import Activating
 from .capacity import Slot
 from .messages import Reopen
-from .place import Place
-from .restarts import RestartWindow, delay_s
+from .restarts import Restarts, delay_s
 
 log = structlog.get_logger()
 
@@ -20,18 +19,19 @@ log = structlog.get_logger()
 class Restarting(Activating):
     """A session that has crashed keeps its place through the delay; a parked one gives it up."""
 
-    def _restart(self, session: SessionId, place: Place, error: str) -> None:
+    _restarts: Restarts
+
+    def _restart(self, session: SessionId, error: str) -> None:
         """Start a crashed session again, after a delay, or park it."""
         config, stage = self._config, self._stage
-        window = place.window or RestartWindow(config.max_restarts, config.restart_window_s)
-        allowed, place.window = window.admit(stage.clock.monotonic())
+        allowed, restarts = self._restarts.admit(session, stage.clock.monotonic())
         stage.stats.crashed += 1
-        restarts = len(place.window.times)
         if not allowed:
             self._park(session, restarts - 1, error)
             return
         stage.stats.restarted += 1
         self.ledger.move(session, Slot.RESERVED)
+        place = self._places[session]
         place.why = ActivationReason.RESTARTED
         wait_s = delay_s(
             restarts, first_s=config.restart_delay_s, most_s=config.max_restart_delay_s

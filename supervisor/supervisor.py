@@ -22,8 +22,8 @@ from .alarms import Alarms
 from .capacity import Ledger, Slot
 from .config import Config
 from .directory import Directory
+from .door import Door
 from .drain import Draining
-from .expiry import Expiry
 from .explaining import Explaining
 from .explanation import Leaves
 from .farewells import Farewells
@@ -52,6 +52,7 @@ from .place import Place
 from .quarantine import Quarantine
 from .questions import Questions
 from .restarting import Restarting
+from .restarts import Restarts
 from .stopping import Stopping
 from .waiting import WaitingLine
 
@@ -75,6 +76,7 @@ class SupervisorActor(Explaining):
         logs: LiveLogs,
         directory: Directory,
         config: Config,
+        door: Door,
     ) -> None:
         super().__init__(mailbox=mailbox)
         self.ledger = Ledger(
@@ -83,16 +85,15 @@ class SupervisorActor(Explaining):
             max_sessions_per_tenant=config.max_sessions_per_tenant,
             exempt=config.dev_user,
         )
-        self.expiry = Expiry(
-            stage.clock, stage.journal, self.ledger, retention_s=config.ended_retention_s
-        )
         self.parked: dict[SessionId, SessionParked] = {}
         self._quarantine = Quarantine()
         self._stage = stage
         self._logs = logs
         self._directory = directory
         self._config = config
+        self._door = door
         self._idle = IdleQueue(config.idle_s)
+        self._restarts = Restarts(config.max_restarts, config.restart_window_s)
         self._farewells = Farewells()
         self._leaves = Leaves()
         self._looking: set[asyncio.Task[None]] = set()
@@ -173,7 +174,7 @@ class SupervisorActor(Explaining):
             self.ledger.move(session, Slot.RESERVED)
             self._open(session, place)
         else:
-            self._restart(session, place, mail.message.error)
+            self._restart(session, mail.message.error)
         self._serve_line()
 
     _HANDLERS: ClassVar[dict[type, Callable[[SupervisorActor, Mail], None]]] = {

@@ -227,9 +227,7 @@ class SessionActor(Running, Leaving):
             moved = not MOVES.isdisjoint(map(type, events))
             row = state.index_row(members=moved)
             commit = self._outbox.append(bodies, row, after=before)
-        self._outbox.put(
-            Held(published, moment.at_ms, before, commit=commit, reply=reply, answer=told)
-        )
+        self._outbox.put(Held(published, moment.at_ms, commit=commit, reply=reply, answer=told))
         self._outbox.snapshot_if_due(state)
 
     def _remember(self, record: Done, event: Durable, at_ms: int) -> bytes:

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -147,7 +148,7 @@ def test_p04_p11_p14_sessions_are_followed_in_order_and_kept_by_nobody_for_ever(
         for told in follow.told.values():
             came = [kind for kind, _ in told if kind != "on_turn"]
             assert came[0] == "on_activate"
-            pairs = zip(came, came[1:], strict=False)
+            pairs = pairwise(came)
             assert ("on_passivate", "on_passivate") not in pairs
         stopping = asyncio.get_running_loop().create_task(runtime.stop())
         await company.clock.advance(20.0)
