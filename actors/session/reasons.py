@@ -37,7 +37,8 @@ class PassivationReason(StrEnum):
     """One of these two, though something was to keep it awake, whose time was over."""
 
     ASKED = "asked"
-    """`runtime.passivate`, while it was idle."""
+    """`runtime.passivate`, while it was idle; or a deletion, which has not been archived: it is
+    back at once."""
 
     FORCED = "forced"
     """`runtime.passivate` with `force`."""

@@ -142,6 +142,20 @@ def test_one_whose_time_is_over_makes_room_and_that_is_counted_so() -> None:
     play(scene)
 
 
+def test_to_ask_one_that_is_kept_awake_to_leave_does_not_make_it_stay_longer() -> None:
+    async def scene() -> None:
+        clock, runtime = house()
+        async with runtime:
+            session = await runtime.create(user="ann", id="s")
+            async with session.keep_awake("ann", reason="a call", max_s=100.0):
+                await clock.advance(90.0)
+                assert not await runtime.passivate("s")
+                await clock.advance(10.1)
+                assert runtime.resident == 0
+
+    play(scene)
+
+
 @pytest.mark.parametrize("how", ["forced", "crashed", "drained", "deleted"])
 def test_a_scope_that_outlives_its_activation_does_no_harm_and_keeps_the_next_one(
     how: str, monkeypatch: pytest.MonkeyPatch
