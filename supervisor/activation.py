@@ -13,6 +13,7 @@ from ..actors.errors import (
     SessionDamaged,
     SessionExists,
     SessionNotFound,
+    SessionParked,
     text_of,
 )
 from ..actors.kernel.mailbox import Mail
@@ -20,6 +21,7 @@ from ..actors.kernel.reply import Reply
 from ..actors.ports import Journal, NewSession, SessionId
 from ..actors.session.actor import SessionActor
 from ..actors.session.fold import restore
+from ..actors.session.messages import Mode
 from .admission import Admitting
 from .capacity import Slot
 from .messages import NotOpened, Opened
@@ -65,6 +67,11 @@ class Activating(Admitting):
         if self._drain is not None:
             self._not_admitted(mail, RuntimeClosed("draining"))
             return
+        parked = self.parked.get(session)
+        if parked is not None and self._places[session].new is None:
+            self._tell_parked(session, parked)
+            self._not_admitted(mail, parked)
+            return
         if state.lifecycle == "ended":
             self.ledger.disown(session)  # it may have crashed at its end
         elif not self.ledger.assign(session, state.owner):
@@ -89,6 +96,8 @@ class Activating(Admitting):
         )
         if stage.backstage is not None and place.new is not None:
             actor.created = True
+        if place.legacy is not None:
+            actor.legacy, place.legacy = place.legacy, None
         stage.stats.activated += 1
         self._watch(session, actor.active_s)
         if place.mail is not None:
@@ -102,6 +111,14 @@ class Activating(Admitting):
         deferred, place.deferred = place.deferred, []
         for mail in deferred:  # now that it turns out to exist
             self.process(mail)
+        if parked is not None:  # while it was being created
+            self._ask_to_leave(session, Mode.FORCE)
+
+    def _tell_parked(self, session: SessionId, parked: SessionParked) -> None:
+        """Tell those who read a session, or wait for something in it, that it is parked."""
+        if (live := self._logs.get(session)) is not None:
+            live.close(parked)
+        self._questions.refuse(session, parked)
 
     def _not_admitted(self, mail: Mail, error: GreenroomError) -> None:
         """Undo a claim that may not be used, so that it leaves no trace."""

@@ -7,7 +7,7 @@ from ..actors.kernel.reply import Reply
 from ..actors.ports import SessionId
 from ..actors.session.messages import Departure
 
-LEFT = frozenset({Departure.PASSIVATED, Departure.RECALLED})
+LEFT = frozenset({Departure.PASSIVATED, Departure.RECALLED, Departure.RENEWED})
 
 
 class Farewells:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from ..actors.kernel.mailbox import Mail, Mailbox
 from ..actors.ports import NewSession
 from ..actors.session.actor import SessionActor
+from ..actors.session.legacy import Legacy
 from .restarts import RestartWindow
 
 
 class Place:
     """What the supervisor knows of a session that holds a slot."""
 
-    __slots__ = ("actor", "box", "deferred", "mail", "new", "opens_s", "window")
+    __slots__ = ("actor", "box", "deferred", "legacy", "mail", "new", "opens_s", "window")
 
     def __init__(self, box: Mailbox, new: NewSession | None, mail: Mail | None) -> None:
         self.box = box
@@ -19,5 +20,6 @@ class Place:
         self.mail = mail  # whoever asked to create it
         self.actor: SessionActor | None = None
         self.window: RestartWindow | None = None
+        self.legacy: Legacy | None = None  # from one activation to the next
         self.opens_s = 0.0  # after a crash: when it is started again, in monotonic seconds
         self.deferred: list[Mail] = []  # about the same id, until it is found or gone

@@ -21,6 +21,15 @@ class RestartWindow(msgspec.Struct, frozen=True, gc=False):
         return len(kept) <= self.limit, RestartWindow(self.limit, self.window_s, kept)
 
 
-def delay_s(restarts: int, *, first_s: float, most_s: float) -> float:
-    """How long to wait before the `restarts`-th restart in a window: doubling, bounded."""
-    return min(first_s * 2.0 ** min(restarts - 1, 1000), most_s)  # 2.0 ** 1024 overflows
+def delay_s(
+    restarts: int, *, first_s: float, most_s: float, jitter: float = 0.0, drawn: float = 0.0
+) -> float:
+    """How long to wait before the `restarts`-th restart in a window: doubling, and spread.
+
+    Never less than `first_s`, nor more than `most_s`. Up to the fraction `jitter` is added, as
+    `drawn` from [0, 1) says, so that sessions that crash together are not started together; also
+    when the wait has come to `most_s`: for that it stops growing a little short of it.
+    """
+    doubled_s = first_s * 2.0 ** min(restarts - 1, 1000)  # 2.0 ** 1024 overflows
+    least_s = max(min(doubled_s, most_s / (1.0 + jitter)), first_s)
+    return min(least_s * (1.0 + jitter * drawn), most_s)

@@ -23,7 +23,7 @@ from .config import Config
 from .directory import Directory
 from .drain import Draining
 from .expiry import Expiry
-from .farewells import Farewells
+from .farewells import LEFT, Farewells
 from .idle import IdleQueue
 from .lining import Lining
 from .logs import LiveLogs
@@ -35,8 +35,10 @@ from .messages import (
     LookAgain,
     NotOpened,
     Opened,
+    Park,
     Quiet,
     Reopen,
+    Revive,
     Sweep,
     TimeUp,
     Wanted,
@@ -51,6 +53,9 @@ from .waiting import WaitingLine
 
 ALARM_AGAIN_S: Final = 5.0
 """Until a session that wants to be on stage by itself, and was turned away, tries again."""
+
+AT_ONCE: Final = frozenset({Departure.RECALLED, Departure.RENEWED})
+"""How a session leaves that is started again without delay."""
 
 log = structlog.get_logger()
 
@@ -69,6 +74,7 @@ class SupervisorActor(Stopping):
         logs: LiveLogs,
         directory: Directory,
         config: Config,
+        new_id: Callable[[int], str],
     ) -> None:
         super().__init__(mailbox=mailbox)
         self.ledger = Ledger(
@@ -86,6 +92,7 @@ class SupervisorActor(Stopping):
         self._logs = logs
         self._directory = directory
         self._config = config
+        self._new_id = new_id
         self._idle = IdleQueue(config.idle_s)
         self._farewells = Farewells()
         self._places: dict[SessionId, Place] = {}
@@ -138,11 +145,16 @@ class SupervisorActor(Stopping):
     def _departed(self, mail: Mail) -> None:
         session, how = mail.message.session, mail.message.how
         place = self._places[session]
-        place.actor = None
+        place.actor, place.legacy = None, mail.message.legacy
         self._idle.remove(session)
         self._farewells.departed(session, how)
         if how is Departure.DELETED:
+            self.parked.pop(session, None)
             self._close_place(session, SessionNotFound(session))
+        elif session in self.parked and self._drain is None:
+            self._stage.stats.passivated += how in LEFT
+            self._questions.keep(session, mail.message.waiting)
+            self._send_away(session, self.parked[session])
         elif how is Departure.PASSIVATED:
             self._stage.stats.passivated += 1
             self._questions.keep(session, mail.message.waiting)
@@ -152,9 +164,11 @@ class SupervisorActor(Stopping):
             elif mail.message.wake_ms:
                 self.alarms.set(session, mail.message.wake_ms)
         elif how is Departure.FENCED or self._drain is not None:
+            self._note_unbegun(session, place.legacy)
             self._close_place(session, SessionClosed(session))
-        elif how is Departure.RECALLED:
-            self._stage.stats.passivated += 1
+        elif how in AT_ONCE:
+            self._stage.stats.passivated += how is Departure.RECALLED
+            self._stage.stats.renewed += how is Departure.RENEWED
             self.ledger.move(session, Slot.RESERVED)
             self._open(session, place)
         else:
@@ -171,6 +185,8 @@ class SupervisorActor(Stopping):
         Ended: _ended,
         Departed: _departed,
         Reopen: Restarting.reopen,
+        Park: Restarting.park,
+        Revive: Restarting.revive,
         Alarm: Admitting.wake,
         Sweep: Passivating.sweep,
         LookAgain: Lining.look_again,

@@ -34,6 +34,9 @@ class Stats(msgspec.Struct):
     crashed: int = 0
     restarted: int = 0
     parked: int = 0
+    revived: int = 0
+    renewed: int = 0
+    poisoned: int = 0
     turned_away: int = 0
     frames: int = 0
     frames_refused: int = 0
