@@ -101,6 +101,7 @@ from .actors.session.transcript import (
 from .actors.session.wakes import Firing, Repeat, Wake, WakeReceipt
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .adapters.export.exporter import Exported, ExportFailure, ExportProgress, export_sessions
+from .adapters.signals import until_signalled
 from .supervisor.config import Config
 from .supervisor.handles.submissions import Submission
 from .supervisor.messages import DrainReport
@@ -233,4 +234,5 @@ __all__ = [
     "WrongSession",
     "WrongState",
     "export_sessions",
+    "until_signalled",
 ]

@@ -8,12 +8,14 @@ import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+import pytest
 from house import GUARD_S
 
 import greenroom
 from greenroom.actors.kernel.dispatcher import Runnable
 from greenroom.actors.kernel.reply import Reply
 from greenroom.actors.ports import Claim, Commit, End, IndexRow, NewSession
+from greenroom.actors.session import actor as session_actor
 from greenroom.adapters.journals.memory import MemoryJournal
 
 T = TypeVar("T")
@@ -215,6 +217,21 @@ class Script:
 
     def _queue(self, session: str, turn: int) -> asyncio.Queue[Any]:
         return self._queues.setdefault((session, turn), asyncio.Queue())
+
+
+def crash_once(patch: pytest.MonkeyPatch) -> None:
+    """Have each message "boom" crash its session once; run again, it is refused."""
+    decide, crashed = session_actor.decide, []
+
+    def crashing(state: Any, command: Any, moment: Any) -> Any:
+        if getattr(command, "text", "") != "boom":
+            return decide(state, command, moment)
+        if any(command is other for other in crashed):
+            raise greenroom.NotAllowed(state.id, command.user, "host", "crash")
+        crashed.append(command)
+        raise RuntimeError("boom")
+
+    patch.setattr(session_actor, "decide", crashing)
 
 
 async def echo(turn: greenroom.Turn) -> AsyncIterator[str]:
