@@ -84,3 +84,23 @@ def test_p13_what_waits_when_it_is_parked_is_told_why() -> None:
                     await reply
 
     play(scene)
+
+
+@pytest.mark.parametrize(("drawn", "wait_s"), [("00000000", 1.0), ("80000000", 1.25)])
+def test_p13_the_delay_is_spread_as_the_port_draws(drawn: str, wait_s: float) -> None:
+    async def scene() -> None:
+        clock = ManualClock()
+        async with greenroom.Runtime(
+            clock=clock, new_id=lambda size: drawn[: 2 * size], restart_delay_s=1.0,
+            restart_jitter=0.5,
+        ) as runtime:  # fmt: skip
+            session = await runtime.create(user="ann", id="s")
+            reply = session.post("ann", "boom")
+            await settle()
+
+            await clock.advance(wait_s - 0.01)
+            assert not reply.done
+            await clock.advance(0.02)
+            assert reply.done
+
+    play(scene)
