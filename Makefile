@@ -1,7 +1,8 @@
 # make run   hosts 200 recorded dialogues, and checks what was kept of them
 # make test  runs the tests
+# make sim   plays 10,000 random workloads against every promise
 #
-# Both set up .venv first: from python3, or from another one with make PYTHON=python3.13.
+# Each sets up .venv first: from python3, or from another one with make PYTHON=python3.13.
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +15,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 WORKS := $(BIN)/python -c 'import pip; $(NEW_ENOUGH)' 2>/dev/null
 BROKEN := $(if $(shell $(WORKS) && echo yes),,force)
 
-.PHONY: run test check bench-smoke bench clean venv force
+.PHONY: run test sim check bench-smoke bench clean venv force
 
 run: $(CLI)
 	rm -rf .run && mkdir .run
@@ -22,6 +23,9 @@ run: $(CLI)
 
 test: $(DEV)
 	$(BIN)/pytest
+
+sim: $(CLI)
+	$(BIN)/greenroom sim --seeds 10000 --jobs 2
 
 check: $(DEV) .dev/greenroom
 	$(BIN)/ruff check .

@@ -64,7 +64,7 @@ from .actors.errors import (
     WrongState,
 )
 from .actors.kernel.reply import Reply
-from .actors.ports import IndexRow, SessionPage
+from .actors.ports import Archive, IndexRow, SessionPage
 from .actors.session.answers import CancelReceipt, CutReceipt, JoinReceipt, PhaseReceipt, Receipt
 from .actors.session.approvals import DecideReceipt, PendingApproval
 from .actors.session.audit import Problem, TranscriptReport
@@ -99,6 +99,8 @@ from .actors.session.transcript import (
     ToolResult,
 )
 from .actors.session.wakes import Firing, Repeat, Wake, WakeReceipt
+from .adapters.archive import DirectoryArchive
+from .adapters.default import default_runtime
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .adapters.export.exporter import Exported, ExportFailure, ExportProgress, export_sessions
 from .adapters.signals import until_signalled
@@ -116,6 +118,7 @@ __version__ = "0.1.0"
 __all__ = [
     "START",
     "AnswerNotExpected",
+    "Archive",
     "ArchiveFailed",
     "BadFrame",
     "BadRole",
@@ -129,6 +132,7 @@ __all__ = [
     "Conflict",
     "CutReceipt",
     "DecideReceipt",
+    "DirectoryArchive",
     "DrainReport",
     "EndReason",
     "Exchange",
@@ -233,6 +237,7 @@ __all__ = [
     "WrongPhase",
     "WrongSession",
     "WrongState",
+    "default_runtime",
     "export_sessions",
     "until_signalled",
 ]

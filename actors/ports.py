@@ -305,11 +305,12 @@ class Journal(Protocol):
 class Archive(Protocol):
     """Where a session is kept before it is hidden from the journal."""
 
-    async def put(self, session: SessionId, journal: Journal) -> None:
+    async def put(self, session: SessionId, journal: Journal) -> bool:
         """Keep what `journal` holds of `session`; done when that is durable.
 
-        The same session at the same revision, put twice, is kept once. Raises ArchiveFailed: then
-        the session is not hidden.
+        The same session at the same revision, put twice, is kept once. False: nothing is kept of
+        it, as it may not be exported. Raises SessionNotFound, and ArchiveFailed: then the session
+        is not hidden.
         """
         ...
 

@@ -6,21 +6,35 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
+from urllib.parse import quote
 
 from ..actors.errors import ConfigError, RuntimeClosed
 from ..actors.kernel.dispatcher import Dispatcher
-from ..actors.ports import Calendar, Clock, Journal, Pipeline, UserId
+from ..actors.ports import Archive, Calendar, Clock, Journal, Pipeline, UserId
 from ..actors.session.backstage import EndHook
 from ..actors.session.record_reading import read_session
 from ..actors.session.resources import Factory
 from ..supervisor import runtime
 from ..supervisor.config import Config
 from ..supervisor.messages import DrainReport
+from .archive import DirectoryArchive
 from .cron import CronCalendar
+from .export.redaction import Redact
 from .imports.session import Imported, import_session
 from .system import SystemClock, new_id
+
+IN_DIRECTORY: Final[Mapping[str, Any]] = {
+    "max_sessions": 1000,
+    "max_sessions_per_user": 2**31,
+    "session_max_age_s": 24 * 3600.0,
+    "deleted_retention_s": 0.0,
+    "tombstone_retention_s": 0.0,
+}
+"""The defaults of a runtime in a directory (spec S10). No user has a limit of its own; and what is
+deleted there has been archived: its bytes and its id are of no more use."""
 
 
 class Runtime(runtime.Runtime):
@@ -35,7 +49,8 @@ class Runtime(runtime.Runtime):
 
     `resources` makes what the pipelines of one session are given as `turn.resources`, each time it
     comes on stage (`Factory` in actors/session/resources.py); `on_end` is called when it leaves
-    (`EndHook` in actors/session/backstage.py).
+    (`EndHook` in actors/session/backstage.py). `archive` is where sessions are kept that are
+    deleted, or expire: a `DirectoryArchive`, or any `Archive` (actors/ports.py).
 
     Entering opens the journal and raises `JournalUnavailable`, `JournalLocked` or `JournalFormat`;
     leaving waits for running turns up to `stop_budget_s`. Raises ConfigError.
@@ -54,6 +69,7 @@ class Runtime(runtime.Runtime):
         dispatcher: Dispatcher | None = None,
         resources: Factory | None = None,
         on_end: EndHook | None = None,
+        archive: Archive | None = None,
         **settings: Any,
     ) -> None:
         if config is not None and settings:
@@ -69,6 +85,38 @@ class Runtime(runtime.Runtime):
             dispatcher=dispatcher,
             resources=resources,
             on_end=on_end,
+            archive=archive,
+        )
+
+    @classmethod
+    def in_directory(
+        cls,
+        path: str | Path = "./data/sessions",
+        pipeline: Pipeline | None = None,
+        *,
+        redact: Redact | None = None,
+        **settings: Any,
+    ) -> Self:
+        """A runtime that keeps its sessions in the directory `path`, made if it is not there.
+
+            async with greenroom.Runtime.in_directory(pipeline=agent) as runtime:
+
+        In it are the journal `sessions.db` and the directory `archive`, in which sessions are kept
+        that are deleted or expire (`DirectoryArchive`, which `redact` is for). All else is given as
+        to a `Runtime`; by default (spec S10) it holds 1,000 sessions in memory, which may all be
+        one user's, archives and deletes those that nobody has touched for 24 hours, and frees the
+        ids of deleted ones within a minute. Without a loop: `begin` a `ThreadedRuntime` so made.
+        Raises ConfigError, OSError.
+        """
+        directory = Path(path).absolute()
+        archive = directory / "archive"
+        archive.mkdir(parents=True, exist_ok=True)
+        if settings.get("config") is None:
+            settings.pop("config", None)
+            settings = {**IN_DIRECTORY, **settings}
+        url = f"sqlite:///{quote(str(directory / 'sessions.db'))}"
+        return cls(
+            pipeline, journal=url, archive=DirectoryArchive(archive, redact=redact), **settings
         )
 
     async def import_session(

@@ -24,6 +24,7 @@ from ..actors.session.fold import restore
 from ..actors.session.messages import Mode
 from .admission import Admitting
 from .capacity import Slot
+from .door import Door
 from .messages import NotOpened, Opened
 from .place import Place
 from .questions import Questions
@@ -31,11 +32,19 @@ from .questions import Questions
 log = structlog.get_logger()
 
 
-async def claim(journal: Journal, session: SessionId, new: NewSession | None) -> Opened | NotOpened:
-    """Claim the session (or create it) and fold its state. Never raises."""
+async def claim(
+    journal: Journal, session: SessionId, new: NewSession | None, door: Door | None = None
+) -> Opened | NotOpened:
+    """Claim the session (or create it) and fold its state. Never raises.
+
+    With a `door` it must be young enough to come in.
+    """
     try:
         claimed = await journal.claim(session, create=new)
-        return Opened(session, claimed, restore(claimed, session))
+        state = restore(claimed, session)
+        if door is not None:
+            await door.check(claimed, state)
+        return Opened(session, claimed, state)
     except GreenroomError as error:
         return NotOpened(session, error)
     except Exception as error:
@@ -48,10 +57,12 @@ class Activating(Admitting):
 
     _opening: set[asyncio.Task[Opened | NotOpened]]
     _questions: Questions
+    _door: Door
 
     def _open(self, session: SessionId, place: Place) -> None:
         """Ask the journal for the session; the outcome comes back as a message."""
-        work = claim(self._stage.journal, session, place.new)
+        door = None if place.lived else self._door
+        work = claim(self._stage.journal, session, place.new, door)
         task = asyncio.get_running_loop().create_task(work)
         self._opening.add(task)
         task.add_done_callback(self._on_claimed)
@@ -94,6 +105,7 @@ class Activating(Admitting):
             live=live,
             unsnapped=sum(map(len, claimed.events)),
         )
+        place.lived = True
         if stage.backstage is not None and place.new is not None:
             actor.created = True
         if place.legacy is not None:

@@ -84,6 +84,10 @@ class Ledger:
         """The sessions of `user` that hold a slot."""
         return frozenset(self._owned.get(user, ()))
 
+    def held(self) -> frozenset[SessionId]:
+        """The sessions that hold a slot: on stage, or on their way there or from there."""
+        return frozenset(self._slots)
+
     def tenant_of(self, user: UserId) -> TenantId | None:
         """The tenant that the sessions of `user` count for; None: there is none, or no limit."""
         if self.max_sessions_per_tenant is None or user == self._exempt:
@@ -103,23 +107,23 @@ class Ledger:
         """How many slots are held for each tenant."""
         return {tenant: len(held) for tenant, held in list(self._tenants.items())}
 
-    def unowned(self) -> frozenset[SessionId]:
-        """The sessions that hold a slot and count for nobody: being woken, or ended."""
-        return frozenset(self._slots.keys() - self._owners.keys())
-
     def full(self, user: UserId | None) -> Scope | None:
         """Which limit forbids one more session (of `user`, if known); the widest one first."""
         return "global" if len(self._slots) >= self.max_sessions else self.owner_full(user)
 
     def owner_full(self, user: UserId | None) -> Scope | None:
-        """Which limit of its own forbids `user` one more session: its tenant's first."""
+        """Which limit of its own forbids `user` one more session: its tenant's first.
+
+        A limit that is no lower than that of the house is none: who fills the house alone makes
+        room for himself.
+        """
         if user is None:
             return None
         tenant, limit = self.tenant_of(user), self.max_sessions_per_tenant
-        if tenant is not None and limit is not None and self._held(tenant) >= limit:
+        if tenant is not None and limit is not None and self._fills(self._held(tenant), limit):
             return "per_tenant"
-        most = self.max_sessions_per_user
-        own = user != self._exempt and len(self._owned.get(user, ())) >= most
+        held = len(self._owned.get(user, ()))
+        own = user != self._exempt and self._fills(held, self.max_sessions_per_user)
         return "per_user" if own else None
 
     def reserve(self, session: SessionId, user: UserId | None) -> None:
@@ -205,6 +209,9 @@ class Ledger:
             retry_after_s=retry_after_s,
             user=user,
         )
+
+    def _fills(self, held: int, limit: int) -> bool:
+        return held >= limit and limit < self.max_sessions
 
     def _held(self, tenant: TenantId) -> int:
         return len(self._tenants.get(tenant, ()))

@@ -134,6 +134,25 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ended_retention_s: float = 7 * 24 * 3600.0
     """An ended session that nobody touches for longer is deleted; infinite: never."""
 
+    session_max_age_s: float = float("inf")
+    """A session in whatever state that nobody touches for longer is found no more, and is archived
+    and deleted, unless it is on stage; infinite: never. At least `idle_s` (spec S11)."""
+
+    deleted_retention_s: float = 24 * 3600.0
+    """A deleted session that was hidden for longer has its bytes erased; infinite: never."""
+
+    tombstone_retention_s: float = 30 * 24 * 3600.0
+    """The id of a session that was deleted longer ago may be used again, once all of it is erased;
+    infinite: never. At least `deleted_retention_s`."""
+
+    event_retention_s: float = 7 * 24 * 3600.0
+    """Events from before the room history are dropped when they are older, so that a cursor younger
+    than that finds everything; infinite: they are kept. Interactions are always kept."""
+
+    journal_max_bytes: float = float("inf")
+    """While the journal takes more, what was deleted is erased, events from before the room history
+    are dropped, and ended sessions are deleted, in that order and before their time."""
+
     dev_user: str | None = None
     """For development only: a user without a limit of its own, who may see every session of the
     registry. None: no user id means anything."""
@@ -176,17 +195,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 field, 0 <= getattr(self, field) < float("inf"), "finite and not negative"
             )
         self._require("restart_jitter", 0 <= self.restart_jitter <= 1, "between 0 and 1")
-        self._require("ended_retention_s", self.ended_retention_s > 0, "greater than 0")
+        for field in ("ended_retention_s", "session_max_age_s", "journal_max_bytes"):
+            self._require(field, getattr(self, field) > 0, "greater than 0")
+        for field in ("deleted_retention_s", "tombstone_retention_s", "event_retention_s"):
+            self._require(field, getattr(self, field) >= 0, "not negative")
+        self._require_at_least("session_max_age_s", "idle_s")
+        self._require_at_least("tombstone_retention_s", "deleted_retention_s")
         dev = self.dev_user
         self._require("dev_user", dev is None or _is_name(dev), "a user id")
         limit = f"positive, and at most {MAX_EXPIRES_S:.0f} s"
         self._require("approval_expires_s", 0 < self.approval_expires_s <= MAX_EXPIRES_S, limit)
         for field in ("max_restarts", "min_frame_interval_ms"):
             self._require(field, getattr(self, field) >= 0, "at least 0")
-        limit = f"at least restart_delay_s ({self.restart_delay_s})"
-        self._require(
-            "max_restart_delay_s", self.max_restart_delay_s >= self.restart_delay_s, limit
-        )
+        self._require_at_least("max_restart_delay_s", "restart_delay_s")
 
     @property
     def time_boxes(self) -> TimeBoxes:
@@ -209,6 +230,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def _require(self, field: str, holds: bool, limit: str) -> None:
         if not holds:
             raise ConfigError(field, getattr(self, field), limit)
+
+    def _require_at_least(self, field: str, least: str) -> None:
+        bound = getattr(self, least)
+        self._require(field, getattr(self, field) >= bound, f"at least {least} ({bound})")
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], *, strict: bool = True) -> Config:

@@ -1,78 +1,80 @@
-"""When sessions that ended long ago are deleted (spec A21)."""
+"""When sessions that nobody has touched for long are deleted (spec A21, S11, S21)."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
-from ..actors.errors import text_of
-from ..actors.ports import Clock, Journal, SessionId, Timer
-from .capacity import Ledger
+from ..actors.errors import GreenroomError, text_of
+from ..actors.ports import Journal, SessionId
+from ..actors.session.stage import Stats
+from .removal import Removal
+from .retention import Retention, before_ms
 
 STEP: Final = 100
-"""Sessions deleted at once; while there are more, the next step follows `AGAIN_S` later."""
+"""Sessions deleted at once."""
 
-AGAIN_S: Final = 0.1
-FIRST_S: Final = 60.0
-"""After the start, so that a process that is restarted often expires something, too."""
-
-MOST_S: Final = 3600.0
+MOST_FAILED: Final = 1_000
+"""Sessions that could not be archived or read, after which a round looks for no further ones."""
 
 log = structlog.get_logger()
 
 
 class Expiry:
-    """Deletes ended sessions that nobody has touched for `retention_s` seconds, by the wall clock.
+    """Deletes sessions by when they were last changed, as the journal's index has it; ended ones
+    sooner than others.
 
-    The journal is looked through a minute after the start, and then four times in that time or
-    every hour: so late, at most, a session is deleted. A step is bounded, reads the index alone
-    and wakes nobody; a session that is on stage is kept until it has left.
+    Those on stage are kept, whatever their age (spec SX7). One that cannot be archived, or not be
+    read, stays as well, until the next round tries again; all others go (SX8).
     """
 
     def __init__(
-        self, clock: Clock, journal: Journal, ledger: Ledger, *, retention_s: float
+        self,
+        journal: Journal,
+        policy: Retention,
+        removal: Removal,
+        stats: Stats,
+        held: Callable[[], frozenset[SessionId]],
     ) -> None:
-        self._clock = clock
         self._journal = journal
-        self._ledger = ledger
-        self._retention_s = retention_s
-        self._timer: Timer | None = None
-        self._step: asyncio.Task[None] | None = None
+        self._policy = policy
+        self._removal = removal
+        self._stats = stats
+        self._held = held
+        self._failed: set[SessionId] = set()
 
-    def start(self) -> None:
-        """Begin to look; never, if sessions are retained for ever."""
-        if self._retention_s < float("inf"):
-            self._arm(min(FIRST_S, self._period_s))
+    async def step(self, now_ms: int) -> bool:
+        """Delete a number of sessions that are too old; whether there may be more."""
+        policy, more = self._policy, False
+        for age_s, ended in ((policy.session_max_age_s, False), (policy.ended_retention_s, True)):
+            before = before_ms(now_ms, age_s)
+            if before is not None and len(self._failed) < MOST_FAILED:
+                more = await self.expire(before, ended=ended, limit=STEP) == STEP or more
+        if not more:
+            self._failed.clear()
+        return more
 
-    def stop(self) -> None:
-        """Look no more. A step that is under way is finished."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._retention_s = float("inf")
+    async def expire(self, before: int, *, ended: bool, limit: int) -> int:
+        """Delete up to `limit` sessions last changed before `before`: how many it has looked at."""
+        keep = self._held() | self._failed
+        stale = await self._journal.stale(before, limit=limit, ended=ended, keep=keep)
+        ready = [found for found in stale if await self._is_ready(found.id)]
+        # Looking again and asking are one step: who wakes a session from here on comes after it.
+        held = self._held()
+        ready = [found for found in ready if found.id not in held]
+        gone = await self._journal.hide(ready) if ready else []
+        self._stats.expired += len(gone)
+        if gone:
+            log.info("sessions_expired", count=len(gone))
+        return len(stale)
 
-    @property
-    def _period_s(self) -> float:
-        return min(self._retention_s / 4, MOST_S)
-
-    def _arm(self, delay_s: float) -> None:
-        self._timer = self._clock.call_later(delay_s, self._begin)
-
-    def _begin(self) -> None:
-        before_ms = self._clock.now_ms() - int(self._retention_s * 1000)
-        self._step = asyncio.get_running_loop().create_task(self._expire(max(before_ms, 0)))
-
-    async def _expire(self, before_ms: int) -> None:
-        expired: list[SessionId] = []
+    async def _is_ready(self, session: SessionId) -> bool:
         try:
-            stale = await self._journal.stale(
-                before_ms, limit=STEP, ended=True, keep=self._ledger.unowned()
-            )
-            expired = await self._journal.hide(stale)
-        except Exception as error:  # a journal that fails now may work the next time
-            log.warning("expiry_failed", error=text_of(error))
-        if expired:
-            log.info("sessions_expired", count=len(expired))
-        if self._retention_s < float("inf"):
-            self._arm(AGAIN_S if len(expired) == STEP else self._period_s)
+            await self._removal.prepare(session)
+        except GreenroomError as error:
+            self._failed.add(session)
+            log.warning("session_kept", session=session, error=text_of(error))
+            return False
+        return True

@@ -15,7 +15,7 @@ from ..actors.errors import ConfigError, RuntimeClosed
 from ..actors.kernel.dispatcher import Dispatcher, LoopDispatcher
 from ..actors.kernel.mailbox import Mailbox
 from ..actors.kernel.reply import Reply
-from ..actors.ports import Calendar, Clock, Journal, Pipeline
+from ..actors.ports import Archive, Calendar, Clock, Journal, Pipeline, SessionId
 from ..actors.session.backstage import Backstage, EndHook
 from ..actors.session.compaction import as_compactor
 from ..actors.session.permits import Permits
@@ -25,15 +25,23 @@ from ..actors.session.secret import Secret
 from ..actors.session.stage import Stage, Stats
 from ..actors.session.state import Genesis
 from ..actors.session.watchdog import Watchdog
+from .capacity import Ledger
 from .config import Config
+from .deleting import Deletions
 from .directory import Directory
+from .door import Door
+from .expiry import Expiry
 from .forks import Forks
 from .journals import find_journal
+from .keeper import Keeper
 from .logs import LiveLogs
 from .messages import Drain, DrainReport
 from .occupancy import CapacityReport, report
 from .registry import Registry
+from .removal import Removal
+from .retention import Retention
 from .supervisor import SupervisorActor
+from .trimming import Trimming
 
 log = structlog.get_logger()
 
@@ -58,12 +66,20 @@ class Life(Registry):
         dispatcher: Dispatcher | None = None,
         resources: Factory | None = None,
         on_end: EndHook | None = None,
+        archive: Archive | None = None,
     ) -> None:
         self.config = config or Config()
         self.journal: Journal = find_journal(journal) if isinstance(journal, str) else journal
         self.stats = Stats()
         self._stream = None if pipeline is None else as_stream(pipeline)
         self._compactor = None if compactor is None else as_compactor(compactor)
+        if archive is not None and not callable(getattr(archive, "put", None)):
+            raise ConfigError("archive", type(archive).__name__, "an Archive")
+        self._removal = Removal(self.journal, archive, self.stats)
+        self._archive = archive
+        self._door = Door(
+            clock, self.journal, self._removal, self.stats, max_age_s=self.config.session_max_age_s
+        )
         self._factory, self._on_end = _function(resources, "resources"), _function(on_end, "on_end")
         self._report: DrainReport | None = None
         self.calendar = calendar
@@ -106,6 +122,10 @@ class Life(Registry):
         """Commands waiting for the session that has most of them waiting."""
         return self._directory.deepest()
 
+    def ask(self, session: SessionId, message: object) -> Reply[Any]:
+        """Queue `message` for a session."""
+        raise NotImplementedError
+
     def _create(self, genesis: Genesis, reply: Reply[Any], token: Secret | None = None) -> None:
         """Have a session made that begins with `genesis`."""
         raise NotImplementedError
@@ -140,6 +160,7 @@ class Life(Registry):
             mailbox_capacity=config.mailbox_capacity,
             min_frame_interval_ms=config.min_frame_interval_ms,
             tokens={},
+            archive=self._archive,
             calendar=self.calendar,
         )
         turns = (config.max_running_turns, config.max_running_turns_per_user)
@@ -160,12 +181,31 @@ class Life(Registry):
             self._clock, max_events=config.live_events, max_age_s=config.live_age_s
         )
         self._supervisor = SupervisorActor(
-            self._mailbox, stage, self._logs, self._directory, config, self._new_id
+            self._mailbox,
+            stage,
+            self._logs,
+            self._directory,
+            config,
+            self._door,
+            self._new_id,
         )
         self._mailbox.attach(self._supervisor)
-        self._supervisor.expiry.start()
+        self._deletions = Deletions(loop, self._removal, self.ask)
+        self._keeper = self._new_keeper(self._supervisor.ledger)
+        await self._keeper.start()
         self._supervisor.alarms.start()
         self._phase = "running"
+
+    def _new_keeper(self, ledger: Ledger) -> Keeper:
+        policy, journal, stats = Retention.of(self.config), self.journal, self.stats
+        return Keeper(
+            self._clock,
+            journal,
+            policy,
+            expiry=Expiry(journal, policy, self._removal, stats, ledger.held),
+            trimming=Trimming(journal, policy, stats),
+            stats=stats,
+        )
 
     async def stop(self, *, budget_s: float | None = None) -> DrainReport:
         """Refuse new messages, let turns finish within the budget, and close the journal.
@@ -184,6 +224,7 @@ class Life(Registry):
         reply: Reply[DrainReport] = Reply(self._dispatcher)
         budget = self.config.stop_budget_s if budget_s is None else budget_s
         self._mailbox.put_system(Envelope(Drain(budget), reply))
+        await self._keeper.stop()
         report = await reply
         if self._report is not None:  # another call was faster
             await self.journal.close()
@@ -193,6 +234,7 @@ class Life(Registry):
         self._logs.close(RuntimeClosed(self._phase))
         self._stage.watchdog.close()
         self._forks.close(RuntimeClosed(self._phase))
+        self._deletions.close(RuntimeClosed(self._phase))
         await self.journal.close()
         if report.handed_back or report.left:
             log.warning("runtime_stopped", handed_back=report.handed_back, left=report.left)

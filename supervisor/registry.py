@@ -9,12 +9,14 @@ from ..actors.ports import IndexRow, Journal, SessionId, SessionPage, SessionQue
 from ..actors.session import values
 from ..actors.session.state import Lifecycle
 from .config import Config
+from .door import Door
 
 STATES: Final = get_args(Lifecycle)
 
 
 class Registry:
-    """Looked up in the journal's index: every session is listed, on stage, passivated or ended.
+    """Looked up in the journal's index: every session is listed, on stage, passivated or ended,
+    but none that nobody has touched for longer than `session_max_age_s`.
 
     No user id has a meaning of its own. Only where the config names a `dev_user`, that user may
     access, and is shown, every session here; inside a session it is nobody special.
@@ -22,6 +24,7 @@ class Registry:
 
     journal: Journal
     config: Config
+    _door: Door
 
     async def sessions(
         self,
@@ -42,16 +45,20 @@ class Registry:
         if state is not None and state not in STATES:
             raise InvalidInput("state", state, f"of {', '.join(STATES)}")
         return await self.journal.list(
-            SessionQuery(owner=owner, state=state, limit=limit, after=after)
+            SessionQuery(
+                owner=owner, state=state, limit=limit, after=after, since_ms=self._door.since_ms
+            )
         )
 
     async def sessions_of(self, user: UserId) -> list[IndexRow]:
         """The active and paused sessions that `user` takes part in, in the order of joining."""
-        return await self.journal.joined_by(values.name(user, "user"))
+        joined = await self.journal.joined_by(values.name(user, "user"))
+        return [row for row in joined if self._door.shows(row)]
 
     async def find(self, id: SessionId) -> IndexRow | None:  # noqa: A002
         """One session as listings show it; None if there is none. Raises InvalidInput."""
-        return await self.journal.find(values.session_id(id))
+        row = await self.journal.find(values.session_id(id))
+        return None if row is None or not self._door.shows(row) else row
 
     async def owner_of(self, id: SessionId) -> UserId | None:  # noqa: A002
         """Who made the session; None if there is none. Raises InvalidInput."""
@@ -68,5 +75,5 @@ class Registry:
         return owner is not None and values.name(user, "user") in (owner, self.config.dev_user)
 
     async def totals(self) -> Totals:
-        """How many sessions, events, users, interactions and feedbacks there are in all."""
+        """How many sessions, events, users, interactions and feedbacks the journal holds in all."""
         return await self.journal.totals()

@@ -15,8 +15,7 @@ from .activation import Activating
 from .capacity import Slot
 from .farewells import tell
 from .messages import Evict, Reopen
-from .place import Place
-from .restarts import RestartWindow, delay_s
+from .restarts import Restarts, delay_s
 
 log = structlog.get_logger()
 
@@ -24,15 +23,14 @@ log = structlog.get_logger()
 class Restarting(Activating):
     """A session that has crashed keeps its place through the delay; a parked one gives it up."""
 
+    _restarts: Restarts
     _new_id: Callable[[int], str]
 
-    def _restart(self, session: SessionId, place: Place, error: str) -> None:
+    def _restart(self, session: SessionId, error: str) -> None:
         """Start a crashed session again, after a delay, or park it."""
         config, stage = self._config, self._stage
-        window = place.window or RestartWindow(config.max_restarts, config.restart_window_s)
-        allowed, place.window = window.admit(stage.clock.monotonic())
+        allowed, restarts = self._restarts.admit(session, stage.clock.monotonic())
         stage.stats.crashed += 1
-        restarts = len(place.window.times)
         if not allowed:
             self._park(session, restarts - 1, error)
             return
@@ -45,7 +43,7 @@ class Restarting(Activating):
             jitter=config.restart_jitter,
             drawn=int(self._new_id(4), 16) / 2**32,
         )
-        place.opens_s = stage.clock.monotonic() + wait_s
+        self._places[session].opens_s = stage.clock.monotonic() + wait_s
         log.warning("session_restarts", session=session, restarts=restarts, delay_s=wait_s)
         stage.clock.call_later(wait_s, lambda: self.actor_inbox.signal(Reopen(session)))
 
@@ -100,6 +98,7 @@ class Restarting(Activating):
         if parked or held:
             log.warning("session_revived", session=session)
             self._stage.stats.revived += 1
+            self._restarts.clear(session)
             self.alarms.cancel(session)
             self.alarms.ask_again()
         tell(mail, parked or held)

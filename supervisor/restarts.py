@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from ..actors.ports import SessionId
+
 
 class RestartWindow(msgspec.Struct, frozen=True, gc=False):
     """At most `limit` restarts in any closed window of `window_s` seconds (OTP's rule).
@@ -19,6 +21,38 @@ class RestartWindow(msgspec.Struct, frozen=True, gc=False):
         """Count a restart at `now`; False means park the session instead."""
         kept = (*(time for time in self.times if time >= now - self.window_s), now)
         return len(kept) <= self.limit, RestartWindow(self.limit, self.window_s, kept)
+
+
+class Restarts:
+    """The windows of all sessions that have crashed lately, those included that have left since.
+
+    A session that is passivated between two crashes is the same session (promise P13).
+    """
+
+    def __init__(self, limit: int, window_s: float) -> None:
+        self._new = RestartWindow(limit, window_s)
+        self._windows: dict[SessionId, RestartWindow] = {}  # the latest crash last
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def admit(self, session: SessionId, now: float) -> tuple[bool, int]:
+        """Count a restart at `now`: whether it is allowed, and how many its window has with it."""
+        allowed, window = self._windows.pop(session, self._new).admit(now)
+        self._windows[session] = window
+        self._forget(now - window.window_s)
+        return allowed, len(window.times)
+
+    def clear(self, session: SessionId) -> None:
+        """Count its restarts from none."""
+        self._windows.pop(session, None)
+
+    def _forget(self, before_s: float) -> None:
+        while (oldest := next(iter(self._windows))) and self._last(oldest) < before_s:
+            del self._windows[oldest]
+
+    def _last(self, session: SessionId) -> float:
+        return self._windows[session].times[-1]
 
 
 def delay_s(

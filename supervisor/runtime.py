@@ -13,9 +13,10 @@ from ..actors.kernel.mailbox import Mailbox
 from ..actors.kernel.reply import Reply
 from ..actors.ports import NewSession, SessionId, UserId
 from ..actors.session import values
+from ..actors.session.commands import Delete
 from ..actors.session.fork import ForkPoint, forked
 from ..actors.session.info import SessionInfo
-from ..actors.session.messages import GetForkPoint, GetInfo, Keyed
+from ..actors.session.messages import Erase, GetForkPoint, GetInfo, Keyed
 from ..actors.session.secret import Secret
 from ..actors.session.settings import Settings
 from ..actors.session.state import Genesis, State, encode_genesis
@@ -88,7 +89,8 @@ class Runtime(Life):
         it is in, also ended.
 
         Raises InvalidInput. Refused: NotMember, if it is somebody else's and `user` takes no part
-        in it; SessionExists, if it was deleted; CapacityError, RuntimeClosed.
+        in it; SessionExists, if it was deleted, or has expired, less than `tombstone_retention_s`
+        ago; CapacityError, RuntimeClosed.
         """
         genesis = self._genesis(user, id, **options)
         secret = None if token is None else token_of(token)
@@ -236,12 +238,20 @@ class Runtime(Life):
 
     # --- how they go ---
 
-    def delete(self, session: SessionId, user: UserId) -> Reply[bool]:
+    def delete(self, session: SessionId, user: UserId, archive: bool = True) -> Reply[bool]:
         """Delete a session in the name of `user`, as `Session.delete` does: True.
 
         False if there is no such session, or there is none any more. Raises InvalidInput.
         """
-        return follow(self.session(session).delete(user), self.dispatcher, _deleted)
+        return follow(self.session(session).delete(user, archive), self.dispatcher, _deleted)
+
+    def erase(self, session: SessionId, command: Delete, *, archive: bool) -> Reply[bool]:
+        """Have a session archived, if it is to be and there is an archive, ended and hidden."""
+        if not archive or self._archive is None or self._phase != "running":
+            return self.ask(session, Erase(command))
+        reply: Reply[bool] = Reply(self.dispatcher)
+        self._deletions.begin(session, command, reply)
+        return reply
 
     def passivate(self, session: SessionId, *, force: bool = False) -> Reply[bool]:
         """Have a session leave the stage now, if it is idle: whether it has left.

@@ -11,7 +11,6 @@ from ..actors.ports import SessionId
 from ..actors.session.legacy import Legacy
 from ..actors.session.messages import Mode
 from .drain import Draining
-from .expiry import Expiry
 from .messages import Part, Quiet, TimeUp
 from .restarting import Restarting
 
@@ -22,8 +21,6 @@ LAST_WAIT_S: Final = 1.0
 class Stopping(Restarting):
     """Admission closes, turns may finish, what is left is handed back, and all of it reported."""
 
-    expiry: Expiry
-
     def start_drain(self, mail: Mail) -> None:
         """Close admission at once, let turns finish, and report by id (promise P16)."""
         if self._drain is not None:
@@ -32,7 +29,6 @@ class Stopping(Restarting):
             return
         if self._timer is not None:
             self._timer.cancel()
-        self.expiry.stop()
         self.alarms.clear()
         self._questions.refuse_all(RuntimeClosed("draining"))
         self._drain = Draining(mail, self._places)

@@ -21,8 +21,8 @@ from .alarms import Alarms
 from .capacity import Ledger, Slot
 from .config import Config
 from .directory import Directory
+from .door import Door
 from .drain import Draining
-from .expiry import Expiry
 from .farewells import LEFT, Farewells
 from .idle import IdleQueue
 from .lining import Lining
@@ -48,6 +48,7 @@ from .place import Place
 from .quarantine import Quarantine
 from .questions import Questions
 from .restarting import Restarting
+from .restarts import Restarts
 from .stopping import Stopping
 from .waiting import WaitingLine
 
@@ -74,6 +75,7 @@ class SupervisorActor(Stopping):
         logs: LiveLogs,
         directory: Directory,
         config: Config,
+        door: Door,
         new_id: Callable[[int], str],
     ) -> None:
         super().__init__(mailbox=mailbox)
@@ -83,17 +85,16 @@ class SupervisorActor(Stopping):
             max_sessions_per_tenant=config.max_sessions_per_tenant,
             exempt=config.dev_user,
         )
-        self.expiry = Expiry(
-            stage.clock, stage.journal, self.ledger, retention_s=config.ended_retention_s
-        )
         self.parked: dict[SessionId, SessionParked] = {}
         self._quarantine = Quarantine()
         self._stage = stage
         self._logs = logs
         self._directory = directory
         self._config = config
+        self._door = door
         self._new_id = new_id
         self._idle = IdleQueue(config.idle_s)
+        self._restarts = Restarts(config.max_restarts, config.restart_window_s)
         self._farewells = Farewells()
         self._places: dict[SessionId, Place] = {}
         self.line = WaitingLine()
@@ -172,7 +173,7 @@ class SupervisorActor(Stopping):
             self.ledger.move(session, Slot.RESERVED)
             self._open(session, place)
         else:
-            self._restart(session, place, mail.message.error)
+            self._restart(session, mail.message.error)
         self._serve_line()
 
     _HANDLERS: ClassVar[dict[type, Callable[[SupervisorActor, Mail], None]]] = {

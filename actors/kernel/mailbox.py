@@ -211,9 +211,9 @@ class Mailbox:
             self._return(mail, error)
 
     def close_if_idle(self) -> bool:
-        """Close, unless a command waits. True: closed, and nothing was left behind."""
+        """Close, unless a command or a question waits. True: closed, and nobody was turned away."""
         with self._lock:
-            if self._user:
+            if self._user or any(map(_is_question, self._system or ())):
                 return False
             self._closed = True
             left = tuple(self._system or ())
@@ -244,3 +244,8 @@ class Mailbox:
         Mailbox.dropped.add()
         with suppress(BaseException):  # a log that fails must not keep the rest from its answers
             log.debug("message_dropped", actor=self.name, message=type(message).__name__)
+
+
+def _is_question(mail: Mail) -> bool:
+    """Whether somebody waits for what an actor says to this system message."""
+    return mail.reply_to is not None and type(mail.message) is not messages._ActorStop

@@ -191,6 +191,7 @@ class SessionActor(Running, Leaving):
 
     def run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
         """Decide, journal, fold, and let out what follows when it is durable."""
+        before = self.state.revision
         self._stage.stats.commands += 1
         try:
             held, bodies, row = self._take(command, reply, key)
@@ -198,7 +199,7 @@ class SessionActor(Running, Leaving):
             self.undone = command
             raise
         if row is not None:
-            held.commit = self._outbox.append(bodies, row, after=held.revision)
+            held.commit = self._outbox.append(bodies, row, after=before)
         self._outbox.put(held)
         self._outbox.snapshot_if_due(self.state)
 
@@ -222,7 +223,7 @@ class SessionActor(Running, Leaving):
             if reply is None:
                 raise
             return Held(reply=reply, answer=refusal), [], None
-        before, row = state.revision, None
+        row = None
         voice = self.voice
         published = events if voice is None else voice.accompany(state, events)
         for event in events:
@@ -240,7 +241,7 @@ class SessionActor(Running, Leaving):
             stage.stats.events += len(events)
             moved = not MOVES.isdisjoint(map(type, events))
             row = state.index_row(members=moved)
-        return Held(published, moment.at_ms, before, reply=reply, answer=told), bodies, row
+        return Held(published, moment.at_ms, reply=reply, answer=told), bodies, row
 
     def _remember(self, record: Done, event: Durable, at_ms: int) -> bytes:
         """Keep the answer, in the state and with the command's first event."""

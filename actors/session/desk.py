@@ -35,6 +35,7 @@ from .messages import (
     GetForkPoint,
     GetHistory,
     GetInfo,
+    GetLast,
     GetRecords,
     GetReport,
     GetSnapshot,
@@ -46,6 +47,7 @@ from .messages import (
 from .outbox import Held, Later, Outbox
 from .records import may_export, records_of
 from .rules.checks import require_member
+from .rules.ending import is_settled, require_deleter
 from .settled import Settling
 from .stage import Stage
 from .state import State
@@ -164,6 +166,10 @@ class Desk:
         revision = state.revision if at is None else at
         self._tell(mail, ForkPoint(revision, member.name, may_export(state)))
 
+    def _get_last(self, state: State, mail: Mail) -> None:
+        require_deleter(state, mail.message.user)
+        self._tell(mail, state.revision if is_settled(state) else None)
+
     def _get_snapshot(self, state: State, mail: Mail) -> None:
         """The state of now, and the cursor and presences of when all of it has been published."""
         require_member(state, mail.message.user)
@@ -244,6 +250,7 @@ class Desk:
         GetWakes: _get_wakes,
         GetRecords: _get_records,
         GetForkPoint: _get_fork_point,
+        GetLast: _get_last,
         GetApproval: _get_approval,
         RequireMember: _require_member,
         Subscribe: _subscribe,

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ..errors import (
+    ArchiveFailed,
     Fenced,
     GreenroomError,
     NotWritten,
@@ -16,10 +17,12 @@ from ..errors import (
 )
 from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
+from ..ports import Archive
 from .backstage import EndReason
 from .commands import Conclude
 from .events import SessionClosing
 from .messages import Departure, GraceOver
+from .rules.ending import is_settled
 
 if TYPE_CHECKING:
     from .actor import SessionActor
@@ -43,28 +46,37 @@ def erase(actor: SessionActor, mail: Mail) -> None:
 
     A crash in between leaves a session that has ended, and can be deleted again.
     """
+    asked, state = mail.message, actor.state
+    kept = asked.archived == state.revision and is_settled(state)
+    archive = actor._stage.archive if asked.archive and not kept else None
     ended: Reply[object] = Reply()
-    ended.on_done(lambda _: _hide(actor, mail, ended.error))
-    actor.run_command(mail.message.command, ended)
+    ended.on_done(lambda _: _hide(actor, mail, archive, ended.error))
+    actor.run_command(asked.command, ended)
 
 
-def _hide(actor: SessionActor, mail: Mail, error: BaseException | None) -> None:
+def _hide(
+    actor: SessionActor, mail: Mail, archive: Archive | None, error: BaseException | None
+) -> None:
     if error is not None:
         _tell(mail, error)
     elif actor.erasure is not None:
         actor.erasure.askers.append(mail)
     else:
-        erasure = actor.erasure = Erasure(actor, mail)
+        erasure = actor.erasure = Erasure(actor, mail, archive)
         actor.clear(EndReason.DELETED)  # before its end takes effect: the hook is called once
         actor.go(EndReason.DELETED, erasure.begin)
 
 
 class Erasure:
-    """The deletion of an ended session that takes no more commands, and who has asked for it."""
+    """The deletion of an ended session that takes no more commands, and who has asked for it.
 
-    def __init__(self, actor: SessionActor, mail: Mail) -> None:
+    If there is an `archive` it is archived first. If that fails it comes back, as it is: ended.
+    """
+
+    def __init__(self, actor: SessionActor, mail: Mail, archive: Archive | None) -> None:
         self.askers = [mail]
         self._actor = actor
+        self._archive = archive
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -79,6 +91,8 @@ class Erasure:
     async def _hide(self) -> None:
         actor = self._actor
         journal, session = actor._stage.journal, actor.state.id
+        if self._archive is not None and not await self._keep(self._archive):
+            return
         try:
             await journal.delete(session, epoch=actor.epoch)
         except SessionNotFound:  # an earlier attempt of unknown outcome has turned out well
@@ -87,6 +101,19 @@ class Erasure:
             self._failed(error)
         else:
             self._done()
+
+    async def _keep(self, archive: Archive) -> bool:
+        """Archive the session; whether to go on."""
+        actor, stats = self._actor, self._actor._stage.stats
+        try:
+            stats.archived += await archive.put(actor.state.id, actor._stage.journal)
+        except Exception as error:
+            stats.archives_failed += 1
+            failed = ArchiveFailed(actor.state.id, why=text_of(error))
+            self.give_up(error if isinstance(error, ArchiveFailed) else failed)
+            self._depart(Departure.RECALLED)
+            return False
+        return actor.leaving  # or it was given up meanwhile
 
     def _done(self) -> None:
         """Leave before answering: who asks again, or makes another session, comes after it."""

@@ -93,6 +93,15 @@ class GetForkPoint(msgspec.Struct, frozen=True):
     at: int | None
 
 
+class GetLast(msgspec.Struct, frozen=True):
+    """Answered with the revision, when that is durable; refused unless `user` may delete.
+
+    None: a turn runs or waits, so that ending the session now would change more than that.
+    """
+
+    user: UserId
+
+
 class RequireMember(msgspec.Struct, frozen=True):
     """Answered with None if `user` is a participant, and refused otherwise."""
 
@@ -261,10 +270,14 @@ class Passivate(msgspec.Struct, frozen=True):
 class Erase(msgspec.Struct, frozen=True):
     """End the session, hide it for good and leave the stage.
 
-    Answered with True when that is durable; refused as the command is.
+    Answered with True when that is durable; refused as the command is. With `archive` it is
+    archived before it is hidden, unless it is already as of revision `archived`, and nothing but
+    its end comes after that.
     """
 
     command: Delete
+    archive: bool = False
+    archived: int | None = None
 
 
 class GraceOver(msgspec.Struct, frozen=True):

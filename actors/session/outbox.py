@@ -36,16 +36,15 @@ class Later:
 class Held:
     """One decision: let out when `commit` is durable, or at once after those before it.
 
-    `revision` is the session's before `events`. An `answer` that is an exception is a refusal.
+    An `answer` that is an exception is a refusal.
     """
 
-    __slots__ = ("answer", "at_ms", "commit", "events", "reply", "revision", "then")
+    __slots__ = ("answer", "at_ms", "commit", "events", "reply", "then")
 
     def __init__(
         self,
         events: Sequence[Event] = (),
         at_ms: int = 0,
-        revision: int = 0,
         *,
         commit: Commit | None = None,
         reply: Reply[object] | None = None,
@@ -54,7 +53,6 @@ class Held:
     ) -> None:
         self.events = events
         self.at_ms = at_ms
-        self.revision = revision
         self.commit = commit
         self.reply = reply
         self.answer = answer
@@ -193,7 +191,7 @@ class Outbox:
         """Publish, reply, and have the effects."""
         events = held.events
         if events:
-            self._publish(events, held.at_ms, held.revision)
+            self._publish(events, held.at_ms)
         reply = held.reply
         if reply is not None:
             answer = held.answer
@@ -208,8 +206,11 @@ class Outbox:
         for event in events:
             self._effect(event)
 
-    def _publish(self, events: Sequence[Event], at_ms: int, revision: int) -> None:
+    def _publish(self, events: Sequence[Event], at_ms: int) -> None:
+        # Not the state's revision: after a failure that is ahead of what is durable, and a cursor
+        # of such a place would skip events, or be taken for another session's.
         live, now = self._live, self._stage.clock.monotonic()
+        revision = live.revision
         self._stage.stats.published += len(events)
         for event in events:
             revision += type(event) in DURABLE

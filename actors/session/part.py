@@ -60,4 +60,4 @@ class Part(Actor):
 
     def publish_only(self, event: Ephemeral) -> None:
         """Publish what is not journaled, after all that was decided before it."""
-        self._outbox.put(Held((event,), self._stage.clock.now_ms(), self.state.revision))
+        self._outbox.put(Held((event,), self._stage.clock.now_ms()))

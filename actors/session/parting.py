@@ -43,6 +43,8 @@ class Parting:
     Commands wait while the resources are closed, so that those of two activations do not meet.
     While the end hook runs the first one that comes, or has come, makes the session go on at once,
     and be started again: or a hook that asks its own session would wait for itself.
+
+    If the activation crashes while it leaves, the mailbox is its successor's, and left alone.
     """
 
     def __init__(
@@ -65,11 +67,16 @@ class Parting:
     def _watch(self) -> None:
         if self._mailbox.depth:
             self._go()
-        elif self._go_on is not None:
+        elif self._has_mailbox:
             self._mailbox.attach(self)
 
     def _go(self) -> None:
-        if self._go_on is not None:
+        if self._go_on is not None and self._has_mailbox:
             go_on, self._go_on = self._go_on, None
             self._mailbox.suspend()
             go_on()
+
+    @property
+    def _has_mailbox(self) -> bool:
+        owner = self._mailbox.owner
+        return self._go_on is not None and (owner is self or owner is self._leaving)

@@ -169,7 +169,7 @@ class Screen:
 
     def _publish(self, event: VisualStarted | VisualStopped) -> None:
         at_ms = self._stage.clock.now_ms()
-        self._outbox.put(Held((event,), at_ms, self._state.revision))
+        self._outbox.put(Held((event,), at_ms))
 
     def _tell(self, mail: Mail, answer: object, then: Callable[[], None] | None = None) -> None:
         reply: Any = mail.reply_to if isinstance(mail.reply_to, Reply) else None

@@ -8,7 +8,7 @@ import msgspec
 
 from ..kernel.dispatcher import Dispatcher
 from ..kernel.mailbox import Mailbox
-from ..ports import Calendar, Clock, Journal, SessionId
+from ..ports import Archive, Calendar, Clock, Journal, SessionId
 from .permits import Permits
 from .pipeline import Stream
 from .secret import Secret
@@ -44,6 +44,11 @@ class Stats(msgspec.Struct):
     resources_failed: int = 0
     resources_not_closed: int = 0
     hooks_failed: int = 0
+    expired: int = 0
+    archived: int = 0
+    archives_failed: int = 0
+    events_erased: int = 0
+    events_trimmed: int = 0
 
     def count_turn(self, status: str) -> None:
         """Count a turn that ended as `status`."""
@@ -59,7 +64,8 @@ class Stage(msgspec.Struct, kw_only=True):
     `approval_expires_s`: how long people may take to decide, if the request does not say.
     No session accepts frames at a shorter interval than `min_frame_interval_ms`.
     `tokens` are those of sessions that were given one; `backstage` is None if there is nothing to
-    open and nobody to tell; `permits` is None if any number of turns may run.
+    open and nobody to tell; `permits` is None if any number of turns may run. `archive` is where
+    sessions are kept that are deleted.
     """
 
     dispatcher: Dispatcher
@@ -78,6 +84,7 @@ class Stage(msgspec.Struct, kw_only=True):
     tokens: dict[SessionId, Secret]
     calendar: Calendar | None = None
     backstage: Backstage | None = None
+    archive: Archive | None = None
     permits: Permits | None = None
 
     def new_mailbox(self, session: SessionId) -> Mailbox:

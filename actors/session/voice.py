@@ -58,7 +58,7 @@ class Voice:
         """
         if self.phase == "init" and to != "connected":
             return
-        self._publish(state, self._moved(move(state.id, self.phase, to), turn))
+        self._publish(self._moved(move(state.id, self.phase, to), turn))
 
     def heralded(self, state: State, outputs: Iterable[Kept]) -> Iterator[Kept]:
         """The outputs of the running turn, with a change to speaking before its first text."""
@@ -98,7 +98,7 @@ class Voice:
         to = set_phase(state, message, self.phase)
         if to is not None:
             self.touched_ms = self._stage.clock.now_ms()
-            self._publish(state, self._moved(to, current_turn(state) or 0, message.user))
+            self._publish(self._moved(to, current_turn(state) or 0, message.user))
         return PhaseReceipt(phase=self.phase, taken=to is not None)
 
     def _moved(self, to: Phase, turn: int, user: UserId | None = None) -> tuple[PhaseChanged, ...]:
@@ -108,9 +108,9 @@ class Voice:
         self.phase = to
         return (PhaseChanged(phase=to, turn=turn, user=user),)
 
-    def _publish(self, state: State, changes: tuple[PhaseChanged, ...]) -> None:
+    def _publish(self, changes: tuple[PhaseChanged, ...]) -> None:
         if changes:
-            self._outbox.put(Held(changes, self._stage.clock.now_ms(), state.revision))
+            self._outbox.put(Held(changes, self._stage.clock.now_ms()))
 
 
 def _speaks(state: State, output: Kept) -> bool:

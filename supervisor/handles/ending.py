@@ -8,7 +8,6 @@ from ...actors.ports import UserId
 from ...actors.session import values
 from ...actors.session.answers import Receipt
 from ...actors.session.commands import Close, Delete
-from ...actors.session.messages import Erase
 from .base import Handle
 
 GRACE_S = 5.0
@@ -33,13 +32,21 @@ class Ending(Handle):
             raise InvalidInput("grace_s", grace_s, "finite and not negative")
         return self._ask(Close(by=values.name(user, "user"), grace_s=float(grace_s)))
 
-    def delete(self, user: UserId) -> Reply[bool]:
+    def delete(self, user: UserId, archive: bool = True) -> Reply[bool]:
         """End the session and hide it for good, in the name of its host or its owner: True.
 
         Its turns are cancelled with the cause `deleted`, and its readers see the end. The reply
         comes when all of that is durable; then the session is gone from the stage and from every
-        listing, and its id stays used. Whoever still waits for it, or asks later, is told
-        SessionNotFound. If a crash comes in between, the session may be found ended, and be
-        deleted again. Refused: NotHost.
+        listing, and its id stays used for `tombstone_retention_s`. Whoever still waits for it, or
+        asks later, is told SessionNotFound. If a crash comes in between, the session may be found
+        ended, and be deleted again.
+
+        If the runtime has an archive the session is archived first, wherever it is, unless it has
+        opted out (`set_export`) or `archive` is false. Commands that come meanwhile are taken
+        still, and archived too. If archiving fails the session stays as it is; one in which a turn
+        runs or waits, or something happens meanwhile, stays ended. Refused: NotHost.
+        Raises ArchiveFailed.
         """
-        return self._ask(Erase(Delete(by=values.name(user, "user"))))
+        if type(archive) is not bool:
+            raise InvalidInput("archive", archive, "True or False")
+        return self._runtime.erase(self.id, Delete(by=values.name(user, "user")), archive=archive)

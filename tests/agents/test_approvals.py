@@ -679,7 +679,7 @@ def test_a_timer_runs_only_while_its_approval_is_pending(way: str) -> None:
 
             def timers() -> int:
                 waiting = [timer for at, _, timer in clock._timers if abs(at - due_s) < 1.0]
-                return sum(timer._call is not None for timer in waiting)
+                return sum(timer.call is not None for timer in waiting)
 
             assert timers() == 1
             match way:

@@ -12,7 +12,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from crash.killer import LINES, Series
-from crash.torn import WAYS, Copies
+from crash.torn import Copies
+
+from greenroom.adapters.testing.torn import WAYS
 
 SERIES: dict[str, dict[str, Any]] = {
     "plain": {},

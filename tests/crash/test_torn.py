@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from crash.torn import WAYS, Copies
+from crash.torn import Copies
+
+from greenroom.adapters.testing.torn import WAYS
 
 COPIES = 30
 """Of each kind: 240 in all. `run.py --torn` makes more."""

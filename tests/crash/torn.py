@@ -28,9 +28,9 @@ from greenroom.actors.errors import (
 )
 from greenroom.actors.ports import End, NewSession, SessionQuery
 from greenroom.adapters.journals.sqlite import SqliteJournal
+from greenroom.adapters.testing.torn import tear
 
 SESSIONS: Final = tuple(f"s-{n}" for n in range(12))
-WAYS: Final = ("cut", "flip", "sector", "noise")
 
 
 class Written(msgspec.Struct):
@@ -89,30 +89,6 @@ def _base(name: str, revision: int) -> bytes:
 
 def _body(rng: random.Random, name: str, revision: int) -> bytes:
     return f"{name} {revision} ".encode() + rng.randbytes(rng.choice((5, 50, 300, 6000)))
-
-
-# --- tearing -------------------------------------------------------------------------------------
-
-
-def tear(path: Path, way: str, rng: random.Random) -> str:
-    """Damage one file at a random offset; what was done to it."""
-    whole = path.read_bytes()
-    at = rng.randrange(len(whole))
-    match way:
-        case "cut":
-            torn = whole[:at]
-        case "flip":
-            torn = whole[:at] + bytes([whole[at] ^ (1 << rng.randrange(8))]) + whole[at + 1 :]
-        case "sector":
-            at -= at % 512
-            torn = whole[:at] + bytes(512) + whole[at + 512 :]
-        case "noise":
-            noise = rng.randbytes(rng.randrange(1, 5000))
-            torn = whole[:at] + noise + whole[at + len(noise) :]
-        case _:
-            raise ValueError(way)
-    path.write_bytes(torn)
-    return f"{way} of {path.name} at {at}"
 
 
 # --- looking -------------------------------------------------------------------------------------

@@ -140,7 +140,9 @@ def test_without_the_setting_nobody_waits() -> None:
 
 def test_at_a_limit_of_its_own_nobody_waits() -> None:
     async def scene() -> None:
-        async with house(max_sessions_per_user=1) as one:
+        async with house(max_sessions=2, max_sessions_per_user=1) as one:
+            await one.ask("bob", "b")
+
             await refused(one.ask("zoe", "y"), greenroom.CapacityError)
 
             assert one.waiting == 0
@@ -261,7 +263,7 @@ def test_all_who_wait_share_one_timer() -> None:
 
 
 def _timers(clock: ManualClock) -> int:
-    return sum(timer.runs for _, _, timer in clock._timers if timer._call.__name__ == "<lambda>")
+    return sum(timer.runs for _, _, timer in clock._timers if timer.call.__name__ == "<lambda>")
 
 
 @pytest.mark.parametrize("wait_s", [0.0, 10.0])

@@ -78,8 +78,7 @@ class Desk:
         reply: Reply[Any] = Reply()
         reply.on_done(lambda reply: self.notes.append(f"{name}: {_outcome(reply)}"))
         answer = more.pop("answer", "done")
-        revision = self.live.revision
-        self.outbox.put(Held(events, 5, revision, reply=reply, answer=answer, **more))
+        self.outbox.put(Held(events, 5, reply=reply, answer=answer, **more))
         return reply
 
     @property
@@ -286,7 +285,7 @@ def test_a_commit_that_has_failed_when_it_is_put_is_told_like_any_other() -> Non
 
 def test_voiding_what_nobody_asked_for_is_quiet() -> None:
     desk = Desk()
-    desk.outbox.put(Held((POSTED,), 5, 0, commit=desk.append(1)))
+    desk.outbox.put(Held((POSTED,), 5, commit=desk.append(1)))
     asked = desk.hold("asked")
 
     desk.outbox.void(NotWritten("full"))

@@ -31,18 +31,26 @@ def test_the_global_limit_is_reported_first() -> None:
     assert (one.full("ann"), one.full("bob"), one.full(None)) == ("per_user", None, None)
 
 
+def test_a_limit_no_lower_than_that_of_the_house_is_none() -> None:
+    alone = ledger("a", "b", most=2, per_user=2)
+    lower = ledger("a", "b", most=3, per_user=2)
+
+    assert (alone.full("ann"), alone.owner_full("ann")) == ("global", None)
+    assert lower.owner_full("ann") == "per_user"
+
+
 def test_a06_an_ended_session_counts_for_all_and_for_its_owner_no_more() -> None:
     book = ledger("a", "b", most=3, per_user=2)
 
     book.disown("a")
 
-    assert (book.in_use, book.full("ann"), book.unowned()) == (2, None, {"a"})
+    assert (book.in_use, book.full("ann"), book.held()) == (2, None, {"a", "b"})
     book.reserve("c", "ann")
     assert book.full("ann") == "global"
     book.disown("a")
     book.disown("nobody")
     book.free("a")
-    assert (book.full("ann"), book.unowned()) == ("per_user", frozenset())
+    assert (book.full("ann"), book.held()) == ("per_user", {"b", "c"})
 
 
 def test_a06_the_exempt_user_counts_for_all_and_has_no_limit_of_its_own() -> None:
@@ -352,7 +360,7 @@ class Calls(RuleBasedStateMachine):
         assert book.in_use == len(self.slots) <= self.most
         assert {session: book.slot(session) for session in self.slots} == self.slots
         assert book.passivating == list(self.slots.values()).count(Slot.PASSIVATING)
-        assert book.unowned() == self.slots.keys() - self.owners.keys()
+        assert book.held() == self.slots.keys()
         for user in NAMES:
             assert book.owned_by(user) == self.owned(user)
             assert len(self.owned(user)) <= self.per_user

@@ -121,6 +121,7 @@ def test_a_session_that_is_parked_on_its_way_to_the_stage_does_not_get_there() -
             await settle()
             with pytest.raises(greenroom.SessionParked):
                 await woken
+            assert runtime.stats.activated == 2  # when they were created
             assert (await created).id == "t"
             with pytest.raises(greenroom.SessionParked):
                 await runtime.session("t").info()

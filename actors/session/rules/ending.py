@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...errors import NotHost
+from ...ports import UserId
 from ..commands import Close, Delete
 from ..events import Cause, Durable, SessionClosing, SessionEnded
 from ..state import State
@@ -32,9 +33,19 @@ def conclude(state: State, moment: Moment) -> tuple[Durable, ...]:
 
 def delete(state: State, command: Delete, moment: Moment) -> tuple[Durable, ...]:
     """End the session in the name of its host or its owner, unless it has ended already."""
-    if command.by not in (state.host, state.owner):
-        raise NotHost(state.id, command.by, state.host)
+    require_deleter(state, command.by)
     return () if state.lifecycle == "ended" else _end(state, command.by, moment, "deleted")
+
+
+def require_deleter(state: State, user: UserId) -> None:
+    """Refuse unless `user` is the host or the owner."""
+    if user not in (state.host, state.owner):
+        raise NotHost(state.id, user, state.host)
+
+
+def is_settled(state: State) -> bool:
+    """Whether the session's end would change nothing but that it has ended."""
+    return state.running is None and not state.queued
 
 
 def recover_closing(state: State, moment: Moment) -> tuple[Durable, ...]:
