@@ -122,7 +122,7 @@ def test_in_the_mode_omni_a_turn_that_runs_beside_ends_first() -> None:
     async def script(pipeline: Any, clock: Any, runtime: Any, _: Any) -> None:
         omni = greenroom.Settings(mode="omni")
         session = await runtime.create(user="ann", id="o", settings=omni)
-        await session.send("ann", "cling")
+        await session.send("ann", "cling", answer_key="k")
         await settle()
         second = await session.send("ann", "cling too", policy="interrupt")
         await clock.advance(3.1)
@@ -135,6 +135,11 @@ def test_in_the_mode_omni_a_turn_that_runs_beside_ends_first() -> None:
         assert (await third.result()).status == "completed"
         assert runtime.stats.renewed == 1
         assert pipeline.begun == [(1, 1), (2, 1), (3, 1)]
+        before = texts(await session.transcript("ann"))
+        pipeline.let_go.set()
+        await settle()
+        assert pipeline.over == 2
+        assert texts(await session.transcript("ann")) == before  # not even under its key
 
     run(script)
 
