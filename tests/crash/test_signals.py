@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import msgspec
 import pytest
 from house import GUARD_S
 from recorded import environment
-from theatre import echo, play, texts
+from theatre import echo, play, settle, texts
 
 import greenroom
 
@@ -125,3 +127,44 @@ def test_p16_a_second_signal_stops_now(tmp_path: Path) -> None:
 
         assert report["handed_back"] == ["busy"]
         assert time.monotonic() - began < GUARD_S
+
+
+class Noting:
+    """A runtime that notes how it is stopped, and has stopped when it is hurried."""
+
+    def __init__(self) -> None:
+        self.budgets: list[float | None] = []
+        self._hurried = asyncio.Event()
+
+    async def stop(self, *, budget_s: float | None) -> greenroom.DrainReport:
+        self.budgets.append(budget_s)
+        if budget_s == 0:
+            self._hurried.set()
+        await self._hurried.wait()
+        return greenroom.DrainReport(passivated=[], handed_back=[], left=[])
+
+
+def test_p16_the_first_signal_gives_the_whole_budget_and_handlers_are_put_back() -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+
+    async def scene() -> None:
+        runtime: Any = Noting()
+        stopping = asyncio.create_task(
+            greenroom.until_signalled(runtime, budget_s=7.0, signals=(signal.SIGUSR1,))
+        )
+        await settle()
+        assert runtime.budgets == []
+        await signalled(runtime, 1)
+        assert not stopping.done()
+        await signalled(runtime, 2)
+
+        await stopping
+        assert runtime.budgets == [7.0, 0]
+
+    async def signalled(runtime: Any, count: int) -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        while len(runtime.budgets) < count:
+            await settle()
+
+    play(scene)
+    assert signal.getsignal(signal.SIGUSR1) == before

@@ -261,3 +261,18 @@ def test_p16_a_second_stop_that_leaves_less_time_hurries_the_first(budget_s: flo
         assert reports == [expected] * 3
 
     run(script)
+
+
+def test_p16_a_second_stop_does_not_give_more_time() -> None:
+    async def script(pipeline: Any, clock: Any, runtime: Any, session: Any) -> None:
+        await session.send("ann", "cling")
+        await settle()
+        first = asyncio.ensure_future(runtime.stop(budget_s=10.0))
+        await clock.advance(5.0)
+        second = asyncio.ensure_future(runtime.stop(budget_s=10.0))
+
+        await clock.advance(5.1)
+
+        assert (await first).handed_back == (await second).handed_back == ["s"]
+
+    run(script)
