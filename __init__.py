@@ -39,6 +39,7 @@ from .actors.errors import (
     NotWritten,
     OutcomeUnknown,
     Overloaded,
+    PoisonCommand,
     Refused,
     Rejected,
     ReplyTimeout,
@@ -105,6 +106,7 @@ from .adapters.archive import DirectoryArchive
 from .adapters.default import default_runtime
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .adapters.export.exporter import Exported, ExportFailure, ExportProgress, export_sessions
+from .adapters.signals import until_signalled
 from .supervisor.config import Config
 from .supervisor.explanation import Explanation, Leave, Verdict
 from .supervisor.handles.awake import KeptAwake
@@ -194,6 +196,7 @@ __all__ = [
     "PhaseReceipt",
     "Pin",
     "PinKind",
+    "PoisonCommand",
     "Problem",
     "Published",
     "Receipt",
@@ -251,4 +254,5 @@ __all__ = [
     "WrongState",
     "default_runtime",
     "export_sessions",
+    "until_signalled",
 ]

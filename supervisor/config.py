@@ -94,6 +94,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_restart_delay_s: float = 5.0
     """... this."""
 
+    restart_jitter: float = 0.2
+    """Up to this fraction of the delay, drawn at random, is added to it, so that sessions that have
+    crashed together are not started again together. 0: nothing; at most 1."""
+
     turn_attempts: int = 1
     """How often in all a turn is run that a crash interrupts. 1: it is lost, and says so."""
 
@@ -199,6 +203,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             self._require(
                 field, 0 <= getattr(self, field) < float("inf"), "finite and not negative"
             )
+        self._require("restart_jitter", 0 <= self.restart_jitter <= 1, "between 0 and 1")
         for field in ("ended_retention_s", "session_max_age_s", "journal_max_bytes"):
             self._require(field, getattr(self, field) > 0, "greater than 0")
         for field in ("deleted_retention_s", "tombstone_retention_s", "event_retention_s"):

@@ -100,7 +100,7 @@ class Explaining(Stopping):
                 verdict=Verdict.PARKED,
                 since_ms=None if left is None else left.at_ms,
                 left=left,
-                restarts=parked.restarts,
+                restarts=parked.restarts or 0,
                 error=parked.error,
             )
         damage = self._quarantine.of(session, self._stage.clock.monotonic())

@@ -36,7 +36,7 @@ class Verdict(StrEnum):
     """It has crashed, and comes back by itself."""
 
     PARKED = "parked"
-    """It has crashed too often, and does not come back."""
+    """It has crashed too often, or an operator has set it aside: it does not come back."""
 
     QUARANTINED = "quarantined"
     """The journal could not give it back, and is not asked again for a while."""
@@ -92,6 +92,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 _ENDS: Final = {
     Departure.PASSIVATED: EndReason.PASSIVATED,
     Departure.RECALLED: EndReason.PASSIVATED,
+    Departure.RENEWED: EndReason.RENEWED,
     Departure.CRASHED: EndReason.CRASHED,
     Departure.FENCED: EndReason.FENCED,
     Departure.DELETED: EndReason.DELETED,

@@ -30,7 +30,7 @@ class Farewells:
     def departed(self, session: SessionId, how: Departure) -> None:
         """It is gone from the stage, in whichever way."""
         for mail in self._askers.pop(session, ()):
-            tell(mail, how in LEFT)
+            tell(mail, how in LEFT or how is Departure.RENEWED)
 
 
 def tell(mail: Mail, left: bool) -> None:

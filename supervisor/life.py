@@ -193,7 +193,13 @@ class Life(Registry):
             self._clock, max_events=config.live_events, max_age_s=config.live_age_s
         )
         self._supervisor = SupervisorActor(
-            self._mailbox, stage, self._logs, self._directory, config, self._door
+            self._mailbox,
+            stage,
+            self._logs,
+            self._directory,
+            config,
+            self._door,
+            self._new_id,
         )
         self._mailbox.attach(self._supervisor)
         self._deletions = Deletions(loop, self._removal, self.ask)
@@ -219,7 +225,8 @@ class Life(Registry):
         A turn that takes longer is handed back: the next owner of the journal finds it lost. Every
         session leaves in order: its resources are closed, and the end hook is called. If whoever
         waits is cancelled, stopping goes on; call it again to wait for its end (spec AX9). Stopping
-        twice is harmless, and gives the same report. Raises RuntimeClosed before the start.
+        twice is harmless, and gives the same report; if the second call leaves less time than the
+        first, it hurries it: with `budget_s=0` it stops now. Raises RuntimeClosed before the start.
         """
         if self._report is not None:
             return self._report

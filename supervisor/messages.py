@@ -96,8 +96,25 @@ class Found(msgspec.Struct, frozen=True):
     row: IndexRow | None
 
 
+class Park(msgspec.Struct, frozen=True):
+    """Set a session aside for `reason`. Answered, when it is off the stage, with whether it was
+    not parked before."""
+
+    session: SessionId
+    reason: str
+
+
+class Revive(msgspec.Struct, frozen=True):
+    """Let a parked or damaged session on stage again. Answered with whether it was one."""
+
+    session: SessionId
+
+
 class Drain(msgspec.Struct, frozen=True):
-    """Let every session leave; answered with a `DrainReport` when all have, or time is up."""
+    """Let every session leave; answered with a `DrainReport` when all have, or time is up.
+
+    During a drain: the same, and sooner, if the budget ends sooner.
+    """
 
     budget_s: float
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..actors.kernel.mailbox import Mail, Mailbox
 from ..actors.ports import NewSession
 from ..actors.session.actor import SessionActor
+from ..actors.session.legacy import Legacy
 from ..actors.session.reasons import ActivationReason
 
 
@@ -16,6 +17,7 @@ class Place:
         "asked_ms",
         "box",
         "deferred",
+        "legacy",
         "lived",
         "mail",
         "new",
@@ -40,6 +42,7 @@ class Place:
         self.since_ms = since_ms  # it is on stage; or, without an actor, since it is not
         self.asked_ms: int | None = None  # when it was asked to leave
         self.actor: SessionActor | None = None
+        self.legacy: Legacy | None = None  # from one activation to the next
         self.lived = False  # whether there was an actor in this place already
         self.opens_s = 0.0  # after a crash: when it is started again, in monotonic seconds
         self.deferred: list[Mail] = []  # about the same id, until it is found or gone

@@ -25,7 +25,7 @@ from .explanation import Explanation
 from .handles.base import follow
 from .handles.people import token_of
 from .life import Life
-from .messages import Create, Evict, Explain, Unpinned, Wanted
+from .messages import Create, Evict, Explain, Park, Revive, Unpinned, Wanted
 from .obtaining import Obtaining
 from .session import Session
 
@@ -286,9 +286,35 @@ class Runtime(Life):
         waits on. Nothing is lost: messages that come meanwhile bring it back at once.
         Raises InvalidInput. Refused: RuntimeClosed.
         """
+        return self._order(Evict(values.session_id(session), force))
+
+    def park(self, session: SessionId, reason: str) -> Reply[bool]:
+        """For operators: set a session aside, as one is that crashes too often.
+
+        It leaves the stage whatever it does, as with `passivate(force=True)`; the reply comes when
+        it has. Its readers, and whoever writes to it, get `SessionParked` with the `reason`, until
+        it is revived or the process ends: nothing is journaled. Nobody looks whether there is such
+        a session. False if it is parked already, or the runtime stops.
+
+        Raises InvalidInput. Refused: RuntimeClosed.
+        """
+        reason = values.name(reason, "reason")
+        return self._order(Park(values.session_id(session), reason))
+
+    def revive(self, session: SessionId) -> Reply[bool]:
+        """For operators: let a parked session on stage again, or have a damaged one looked at again
+        at once; whether it was either.
+
+        Its restarts are counted from none. Its next message wakes it; those that came while it was
+        parked were answered, and its readers subscribe again. Raises InvalidInput. Refused:
+        RuntimeClosed.
+        """
+        return self._order(Revive(values.session_id(session)))
+
+    def _order(self, message: object) -> Reply[bool]:
         reply: Reply[bool] = Reply(self.dispatcher)
         try:
-            self._ask_supervisor(Evict(values.session_id(session), force), reply)
+            self._ask_supervisor(message, reply)
         except RuntimeClosed as error:
             reply.set_error(error)
         return reply

@@ -13,7 +13,7 @@ from ..actors.errors import SessionClosed, SessionNotFound, SessionParked
 from ..actors.kernel.mailbox import Mail, Mailbox
 from ..actors.kernel.reply import Reply
 from ..actors.ports import SessionId, Timer
-from ..actors.session.messages import Departed, Departure, Ended, Stayed
+from ..actors.session.messages import LEFT, Departed, Departure, Ended, Stayed
 from ..actors.session.reasons import ActivationReason
 from ..actors.session.stage import Stage
 from .activation import Activating
@@ -40,8 +40,10 @@ from .messages import (
     LookAgain,
     NotOpened,
     Opened,
+    Park,
     Quiet,
     Reopen,
+    Revive,
     Sweep,
     TimeUp,
     Unpinned,
@@ -77,6 +79,7 @@ class SupervisorActor(Explaining):
         directory: Directory,
         config: Config,
         door: Door,
+        new_id: Callable[[int], str],
     ) -> None:
         super().__init__(mailbox=mailbox)
         self.ledger = Ledger(
@@ -92,6 +95,7 @@ class SupervisorActor(Explaining):
         self._directory = directory
         self._config = config
         self._door = door
+        self._new_id = new_id
         self._idle = IdleQueue(config.idle_s)
         self._restarts = Restarts(config.max_restarts, config.restart_window_s)
         self._farewells = Farewells()
@@ -150,14 +154,20 @@ class SupervisorActor(Explaining):
     def _departed(self, mail: Mail) -> None:
         session, how = mail.message.session, mail.message.how
         place = self._places[session]
-        place.actor = None
+        place.actor, place.legacy = None, mail.message.legacy
         self._idle.remove(session)
         self._farewells.departed(session, how)
         place.since_ms, place.asked_ms = self._stage.clock.now_ms(), None
         self._leaves.note(mail.message, place.since_ms)
         if how is Departure.DELETED:
             self._stage.pins.forget(session)
+            self.parked.pop(session, None)
             self._close_place(session, SessionNotFound(session))
+        elif session in self.parked and self._drain is None:
+            if how in LEFT:
+                self._stage.stats.count_passivation(mail.message.reason)
+            self._questions.keep(session, mail.message.waiting)
+            self._send_away(session, self.parked[session])
         elif how is Departure.PASSIVATED:
             self._stage.stats.count_passivation(mail.message.reason)
             self._questions.keep(session, mail.message.waiting)
@@ -167,15 +177,23 @@ class SupervisorActor(Explaining):
             elif mail.message.wake_ms:
                 self.alarms.set(session, mail.message.wake_ms)
         elif how is Departure.FENCED or self._drain is not None:
+            self._note_unbegun(session, place.legacy)
             self._close_place(session, SessionClosed(session))
         elif how is Departure.RECALLED:
             self._stage.stats.count_passivation(mail.message.reason)
-            place.why = ActivationReason.RECALLED
-            self.ledger.move(session, Slot.RESERVED)
-            self._open(session, place)
+            self._come_back(session, place, ActivationReason.RECALLED)
+        elif how is Departure.RENEWED:
+            self._stage.stats.renewed += 1
+            self._come_back(session, place, ActivationReason.RENEWED)
         else:
             self._restart(session, mail.message.error)
         self._serve_line()
+
+    def _come_back(self, session: SessionId, place: Place, why: ActivationReason) -> None:
+        """Start a session again that has left, without a delay."""
+        place.why = why
+        self.ledger.move(session, Slot.RESERVED)
+        self._open(session, place)
 
     _HANDLERS: ClassVar[dict[type, Callable[[SupervisorActor, Mail], None]]] = {
         Create: Admitting.create,
@@ -189,6 +207,8 @@ class SupervisorActor(Explaining):
         Ended: _ended,
         Departed: _departed,
         Reopen: Restarting.reopen,
+        Park: Restarting.park,
+        Revive: Restarting.revive,
         Alarm: Admitting.wake,
         Sweep: Passivating.sweep,
         LookAgain: Lining.look_again,

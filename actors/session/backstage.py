@@ -36,6 +36,9 @@ class EndReason(StrEnum):
     PASSIVATED = "passivated"
     """It was idle, or had to make room: its next message wakes it."""
 
+    RENEWED = "renewed"
+    """A pipeline of it did not stop: the session is started again at once, in a new epoch."""
+
     DRAINED = "drained"
     """The runtime stops."""
 

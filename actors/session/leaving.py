@@ -7,8 +7,10 @@ from contextlib import suppress
 from functools import partial
 
 import structlog
+from msgspec import structs
 
 from ..errors import (
+    Fenced,
     GreenroomError,
     JournalFailed,
     OutcomeUnknown,
@@ -18,13 +20,14 @@ from ..errors import (
 )
 from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
-from ..ports import Timer
+from ..ports import Commit, Timer
 from .approvals import is_decided
 from .backstage import EndReason
 from .commands import HandBack
 from .ending import Erasure
 from .following import Following
 from .info import SessionSnapshot, snapshot
+from .legacy import Legacy
 from .messages import LEFT, Committed, Departed, Departure, Mode, Stayed
 from .outbox import Held
 from .part import Phase
@@ -209,6 +212,37 @@ class Leaving(Following, Permitted):
             return
         self._depart(Departure.PASSIVATED)
 
+    def renew(self) -> None:
+        """Have the session claimed anew: whatever is still running of this epoch is fenced."""
+        lane = self._lane
+        assert lane is not None
+        with suppress(BaseException):  # a log that fails must not keep it in the old epoch
+            turns = sorted(lane.abandoned)
+            log.warning("session_renewed", session=self.state.id, epoch=self.epoch, stuck=turns)
+        self.renewing, self.unbegun = True, lane.waiting
+        self.go(EndReason.RENEWED, self._write_anew)
+
+    def _write_anew(self) -> None:
+        self._stop_showing()
+        self._outbox.snapshot(self.state)
+        self._outbox.release().on_done(self._depart_renewed)
+
+    def _depart_renewed(self, released: Commit) -> None:
+        """Go, and come back; unless another owner has the session by now."""
+        if self.phase is not Phase.GONE:
+            fenced = isinstance(released.error, Fenced)
+            self._depart(Departure.FENCED if fenced else Departure.RENEWED)
+
+    def _bequeath(self) -> Legacy | None:
+        """What the next activation is to know."""
+        lane, old = self._lane, self.legacy
+        abandoned = frozenset() if lane is None else frozenset(lane.abandoned)
+        if old is None:
+            none = self.unbegun is None and not abandoned
+            return None if none else Legacy(unbegun=self.unbegun, abandoned=abandoned)
+        unbegun = self.unbegun if self.renewing else old.unbegun
+        return structs.replace(old, unbegun=unbegun, abandoned=old.abandoned | abandoned)
+
     # --- in other ways ---
 
     def _crash(self, how: Departure, error: BaseException) -> None:
@@ -249,7 +283,8 @@ class Leaving(Following, Permitted):
             wake_ms = wants_ms(self.state)
             departed = Departed(self.state.id, how, error, wake_ms, waiting, self.why)
         else:
-            departed = Departed(self.state.id, how, error, reason=self.why)
+            legacy = self._bequeath()
+            departed = Departed(self.state.id, how, error, reason=self.why, legacy=legacy)
             for mail in waiting:
                 self._hand_over(mail)
         self._stage.supervisor.signal(departed)

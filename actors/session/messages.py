@@ -14,6 +14,7 @@ from .commands import Command, Delete
 from .cursor import Cursor
 from .events import Cause, DeliveryFailed, PresenceChanged
 from .frames import Frame
+from .legacy import Legacy
 from .phases import Phase
 from .pins import Scope
 from .reasons import PassivationReason
@@ -318,6 +319,9 @@ class Departure(Enum):
     FENCED = auto()
     """Another owner has claimed it."""
 
+    RENEWED = auto()
+    """Written out, as a pipeline of it does not stop: start it again, in a new epoch."""
+
     DELETED = auto()
     """Ended and hidden for good: nobody will find it again."""
 
@@ -332,6 +336,7 @@ class Departed(msgspec.Struct, frozen=True):
     If it was passivated: at `wake_ms` (UTC milliseconds; 0: never) it wants to be on stage again,
     as something is due then; `waiting` are questions that its next activation is to answer.
     `reason` is why it left, if it did so in order.
+    Otherwise `legacy` is what that is to know of this one, if anything.
     """
 
     session: SessionId
@@ -340,6 +345,7 @@ class Departed(msgspec.Struct, frozen=True):
     wake_ms: int = 0
     waiting: Sequence[Mail] = ()
     reason: PassivationReason = PassivationReason.ASKED
+    legacy: Legacy | None = None
 
 
 class Ended(msgspec.Struct, frozen=True):

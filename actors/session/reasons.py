@@ -23,6 +23,9 @@ class ActivationReason(StrEnum):
     RECALLED = "recalled"
     """A command came while it was leaving."""
 
+    RENEWED = "renewed"
+    """Its pipeline would not stop, and it was claimed anew, in another epoch."""
+
 
 class PassivationReason(StrEnum):
     """Why a session has left the stage in order, to come back as it was."""

@@ -31,6 +31,9 @@ class Running(Attending, Following, Upkeep):
                 self._lane = Lane(self, self._stage, self.actor_inbox)
             self.tell_turn(event)
             self._lane.begin(event)
+            self._renew_if_stuck()
+        elif self.renewing:
+            self.unbegun = event
 
     def end_turn(self, event: TurnEnded) -> None:
         """Answer those who wait for the turn."""
@@ -41,6 +44,7 @@ class Running(Attending, Following, Upkeep):
             self._agenda.follow(self.state)
         if self._desk_made is not None:
             self._desk_made.end_turn(self.state, event.turn)
+        self._renew_if_stuck()
 
     def end_steering(self, event: TurnSteered) -> None:
         """Who waits for the turn waits for the one that was handed its message."""
@@ -60,6 +64,21 @@ class Running(Attending, Following, Upkeep):
         if self._lane is not None:
             self._lane.gone(mail.message.stamp)
             self._follow_permit()
+            self._renew_if_stuck()
+
+    def _renew_if_stuck(self) -> None:
+        """Have a new activation, with a new epoch, in the place of one whose pipeline is stuck.
+
+        A turn that runs beside it, as one may in the mode `omni`, ends first. One that leaves, or
+        has ended, goes as it is.
+        """
+        lane = self._lane
+        if lane is None or not lane.stuck or self.phase is not Phase.LIVE:
+            return
+        if self._draining:
+            lane.begin_beside()
+        elif self.state.lifecycle != "ended":
+            self.renew()
 
     def steer(self, mail: Mail) -> None:
         """Hand the pipeline that asks what it is to be steered by."""
@@ -83,10 +102,13 @@ class Running(Attending, Following, Upkeep):
     def await_stopped(self, mail: Mail) -> None:
         """Answer when the pipeline of an ended turn has stopped."""
         reply: Any = mail.reply_to
-        if self._lane is None:
+        turn, legacy = mail.message.turn, self.legacy
+        if legacy is not None and turn in legacy.abandoned:
+            reply.set("abandoned")
+        elif self._lane is None:
             reply.set("stopped")
         else:
-            self._lane.ask_stopped(mail.message.turn, reply)
+            self._lane.ask_stopped(turn, reply)
 
     # --- what is due by itself ---
 

@@ -40,6 +40,9 @@ class Stats(msgspec.Struct):
     crashed: int = 0
     restarted: int = 0
     parked: int = 0
+    revived: int = 0
+    renewed: int = 0
+    poisoned: int = 0
     turned_away: int = 0
     activated_by: dict[ActivationReason, int] = {}
     passivated_by: dict[PassivationReason, int] = {}

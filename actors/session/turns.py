@@ -233,8 +233,11 @@ class TurnRun:
         return not self._keyed_only or kind not in (TextDelta, Message)
 
     def _hear_late(self, output: Any) -> None:
-        """The whole answer, if it bears a key, is placed in its own turn though it comes late."""
-        if type(output) is Message and output.key:
+        """The whole answer, if it bears a key, is placed in its own turn though it comes late.
+
+        Not of a run that was given up on: nobody listens to it any more at all.
+        """
+        if self.how is None and type(output) is Message and output.key:
             answer = check_output(output)
             assert isinstance(answer, Message)
             self._mailbox.signal(LateAnswer(answer))

@@ -173,9 +173,9 @@ MUTATIONS = (
     Mutation(
         "the outputs of a run that was stopped are recorded for the one that runs",
         "actors/session/lane.py",
-        "        run, self.run, self._waiting = self.run, None, None\n        if run is None:\n"
+        "        run, self.run, self.waiting = self.run, None, None\n        if run is None:\n"
         "            return\n        run.stop()\n",
-        "        run, self._waiting = self.run, None\n        if run is None:\n"
+        "        run, self.waiting = self.run, None\n        if run is None:\n"
         "            return\n        run.stop()\n",
     ),
     Mutation(
@@ -247,8 +247,8 @@ MUTATIONS = (
     Mutation(
         "an event is applied, and not journaled",
         "actors/session/actor.py",
-        "            commit = self._outbox.append(bodies, row, after=before)\n",
-        "            commit = self._outbox.append(bodies[:1], row, after=before)\n",
+        "            held.commit = self._outbox.append(bodies, row, after=before)\n",
+        "            held.commit = self._outbox.append(bodies[:1], row, after=before)\n",
     ),
     Mutation(
         "a parting takes the mailbox of its successor",
