@@ -146,10 +146,9 @@ MUTATIONS = (
     Mutation(
         "a session that has left begins a new restart window",
         "supervisor/supervisor.py",
-        "            self._stage.stats.passivated += 1\n            self._questions.keep(",
-        "            self._stage.stats.passivated += 1\n"
-        "            self._restarts._windows.pop(session, None)\n"
-        "            self._questions.keep(",
+        "        elif how is Departure.PASSIVATED:\n",
+        "        elif how is Departure.PASSIVATED:\n"
+        "            self._restarts._windows.pop(session, None)\n",
     ),
     Mutation(
         "a failed commit voids nothing",

@@ -6,11 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from theatre import GatedJournal, ManualClock, Script, echo, play, settle
+from theatre import GatedJournal, ManualClock, Script, crash_once, echo, play, settle
 
 import greenroom
 from greenroom import EndReason, PassivationReason, PinKind, Verdict
-from greenroom.actors.session import actor as session_actor
 from greenroom.supervisor import explanation
 
 IDLE_S = 60.0
@@ -18,14 +17,7 @@ IDLE_S = 60.0
 
 @pytest.fixture
 def boom(monkeypatch: pytest.MonkeyPatch) -> None:
-    decide = session_actor.decide
-
-    def crashing(state: Any, command: Any, moment: Any) -> Any:
-        if getattr(command, "text", "") == "boom":
-            raise RuntimeError("boom")
-        return decide(state, command, moment)
-
-    monkeypatch.setattr(session_actor, "decide", crashing)
+    crash_once(monkeypatch)
 
 
 def kinds(told: greenroom.Explanation) -> list[str]:
@@ -236,7 +228,11 @@ def test_one_that_has_crashed_restarts_and_at_last_is_parked() -> None:
     async def scene() -> None:
         clock = ManualClock()
         async with greenroom.Runtime(
-            clock=clock, max_restarts=1, restart_delay_s=2.0, restart_window_s=60.0
+            clock=clock,
+            max_restarts=1,
+            restart_delay_s=2.0,
+            restart_window_s=60.0,
+            restart_jitter=0.0,
         ) as runtime:
             session = await runtime.create(user="ann", id="s")
             session.post("ann", "boom")

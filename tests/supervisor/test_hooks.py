@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 from house import logged
-from theatre import GatedJournal, ManualClock, Script, echo, play, settle
+from theatre import GatedJournal, ManualClock, Script, crash_once, echo, play, settle
 
 import greenroom
 from greenroom import ActivationReason, EndReason, PassivationReason, TurnReason
-from greenroom.actors.session import actor as session_actor
 from greenroom.actors.session.backstage import MOST_WAITING
 
 ALL = ("on_activate", "on_passivate", "on_turn", "on_end")
@@ -40,14 +39,7 @@ class Followers:
 
 @pytest.fixture
 def boom(monkeypatch: pytest.MonkeyPatch) -> None:
-    decide = session_actor.decide
-
-    def crashing(state: Any, command: Any, moment: Any) -> Any:
-        if getattr(command, "text", "") == "boom":
-            raise RuntimeError("boom")
-        return decide(state, command, moment)
-
-    monkeypatch.setattr(session_actor, "decide", crashing)
+    crash_once(monkeypatch)
 
 
 # --- what they are told --------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from house import logged
-from theatre import GatedJournal, ManualClock, Script, play, settle
+from theatre import GatedJournal, ManualClock, Script, crash_once, play, settle
 
 import greenroom
 from greenroom.actors.session import actor as session_actor
@@ -160,14 +160,7 @@ def test_to_ask_one_that_is_kept_awake_to_leave_does_not_make_it_stay_longer() -
 def test_a_scope_that_outlives_its_activation_does_no_harm_and_keeps_the_next_one(
     how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decide = session_actor.decide
-
-    def crashing(state: Any, command: Any, moment: Any) -> Any:
-        if getattr(command, "text", "") == "boom":
-            raise RuntimeError("boom")
-        return decide(state, command, moment)
-
-    monkeypatch.setattr(session_actor, "decide", crashing)
+    crash_once(monkeypatch)
 
     async def scene() -> None:
         clock, runtime = house()
