@@ -358,7 +358,7 @@ def test_rx23_an_ended_room_frees_what_it_held() -> None:
             await session.leave("bob")
             await session.leave("ann")
             assert (await runtime.totals()).users == 0
-            assert journal._records["s"].joined == {}
+            assert journal._records["s"].joined == ()
 
     play(scene)
 

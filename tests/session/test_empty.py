@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given
 from session.cast import acts, do, genesis, perform, room
 
+from greenroom.actors.ports import Claim
 from greenroom.actors.session.commands import Post
 from greenroom.actors.session.empty import NO_ENTRIES, NO_ITEMS, own_dict, own_list
+from greenroom.actors.session.fold import restore
 from greenroom.actors.session.settings import Settings, shared
 from greenroom.actors.session.state import State, decode_state, encode_state
+from greenroom.actors.session.transcript import Message
 from greenroom.actors.session.values import copied
 
 SHARED = (
@@ -83,6 +86,44 @@ def test_whatever_a_session_does_another_has_nothing_of_it(script: list[Any]) ->
     assert (NO_ENTRIES, NO_ITEMS) == ({}, [])
     assert decode_state(encode_state(state)) == state
     assert copy.deepcopy(state) == state
+
+
+def test_a_session_that_comes_back_holds_once_what_it_was_decoded_from_twice() -> None:
+    session, states = "s", []
+    for _ in range(2):
+        state = room()
+        do(state, Post(user="ann", text="hello"))
+        snapshot = (state.revision, encode_state(state))
+        back = restore(
+            Claim(
+                epoch=2,
+                revision=state.revision,
+                genesis=b"",
+                snapshot=snapshot,
+                events=[],
+                end=None,
+            ),
+            session,
+        )
+        states.append(back)
+        assert back == state
+        assert back.id is session
+        assert back.host is back.owner
+
+    one, other = states
+    assert one.settings is other.settings
+    do(one, Post(user="ann", text="again"))
+    assert (len(one.history), len(other.history)) == (2, 1)
+
+
+def test_the_messages_of_the_owner_share_its_id() -> None:
+    state = room("bob")
+    for user in ("ann", "bob", "ann"):
+        do(state, Post(user=user.title().lower(), text="hello"))
+
+    authors = [line.author for line in state.history if isinstance(line, Message)]
+    assert authors == ["ann", "bob", "ann"]
+    assert authors[0] is authors[2] is state.owner
 
 
 # --- settings ------------------------------------------------------------------------------------
