@@ -684,6 +684,24 @@ async def test_one_session_is_found_as_it_is_listed(journal: Journal) -> None:
 
 
 @played
+async def test_who_joins_later_changes_nobody_elses_order(journal: Journal) -> None:
+    for name in ("first", "second"):
+        await create(journal, name, owner="ann", state="active", members=("ann",))
+        await append(journal, b"e", session=name, state="active", members=("ann", "bob"))
+
+    await append(
+        journal, b"e", session="first", after=1, state="active", members=("ann", "bob", "cem")
+    )
+    assert [found.id for found in await journal.joined_by("bob")] == ["first", "second"]
+    await append(journal, b"e", session="first", after=2, state="active", members=("ann", "cem"))
+    assert [found.id for found in await journal.joined_by("bob")] == ["second"]
+    await append(
+        journal, b"e", session="first", after=3, state="active", members=("ann", "cem", "bob")
+    )
+    assert [found.id for found in await journal.joined_by("bob")] == ["second", "first"]
+
+
+@played
 async def test_closing_writes_what_is_queued(journal: Journal) -> None:
     await create(journal)
     commits = [append(journal, b"%d" % n, after=n) for n in range(100)]
