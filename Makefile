@@ -36,6 +36,10 @@ bench-smoke: $(DEV)
 	$(BIN)/python tests/bench/kernel.py --smoke
 	$(BIN)/python tests/bench/density.py --smoke
 	$(BIN)/python tests/bench/fanout.py --smoke
+	$(BIN)/python tests/bench/session_path.py --smoke
+	$(BIN)/python tests/bench/durable.py --smoke
+	$(BIN)/python tests/bench/growth.py --smoke
+	$(BIN)/python tests/bench/startup.py --smoke
 	$(BIN)/python tests/bench/turns.py --smoke
 	$(BIN)/python tests/bench/full_house.py --smoke
 	$(BIN)/python tests/bench/soak.py --smoke

@@ -36,6 +36,44 @@ ROWS = {
         "publisher, in bursts",
         "heap grown while some have stalled",
     ],
+    "session_path": [
+        f"{sessions} sessions: {what}".replace("one sessions", "one session")
+        for sessions in ("one", "many")
+        for what in (
+            "join and leave",
+            "message, answered",
+            "message, delivered",
+            "messages, many senders",
+        )
+    ],
+    "durable": [
+        f"{title}, {size}: {what}"
+        for title in ("1 session", "10 sessions")
+        for size in ("200 B", "2 KB")
+        for what in (
+            "commands",
+            "in a group",
+            "acknowledged at full speed, p50",
+            "acknowledged at full speed, p99",
+        )
+    ]
+    + [
+        "acknowledged at 1,000 commands/s, p50",
+        "acknowledged at 1,000 commands/s, p99",
+    ],
+    "growth": [
+        "sessions, all of them",
+        "sessions, a hundred of them",
+        "history",
+        "participants",
+    ],
+    "startup": [
+        "import, time",
+        "import, memory",
+        "start a runtime",
+        "create the first session",
+        "post the first message",
+    ],
     "turns": [
         "post to another session, p50",
         "post to another session, p99",
