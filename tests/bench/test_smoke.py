@@ -26,8 +26,13 @@ ROWS = {
     ],
     "density": [
         "resident idle session, fresh",
-        "resident idle session, ten messages",
         "create a session",
+        "resident idle session, ten messages",
+        "stored session, ten messages",
+        "wake, warm, p50",
+        "wake, warm, p99",
+        "wake, cold, p50",
+        "wake, cold, p99",
     ],
     "fanout": [
         "delivered, one event at a time",
