@@ -41,7 +41,7 @@ BATCH = 1000
 
 async def host(sessions: int, messages: int) -> dict[str, float]:
     """Make `sessions`, post `messages` to each, and see what they hold."""
-    limits = {"max_sessions": sessions, "max_sessions_per_user": sessions, "idle_s": 86_400.0}
+    limits: Any = {"max_sessions": sessions, "max_sessions_per_user": sessions, "idle_s": 86_400.0}
     async with greenroom.Runtime(live_age_s=0.001, **limits) as runtime:
         await runtime.create(user="first")
         before = resident_bytes()
@@ -107,7 +107,7 @@ class Stored:
     async def _woken(self, *, cold: bool) -> Histogram:
         waited, wakes = Histogram(), self._wakes // 10 if cold else self._wakes
         numbers = self._random.sample(range(self._sessions), wakes)
-        limits = {"max_sessions": wakes, "max_sessions_per_user": wakes}
+        limits: Any = {"max_sessions": wakes, "max_sessions_per_user": wakes}
         async with greenroom.Runtime(journal=SqliteJournal(self._path), **limits) as runtime:
             await runtime.create(HOST)  # the first commit makes the log, and is not counted
             for number in numbers[:-1]:

@@ -91,7 +91,8 @@ class Written:
 @contextmanager
 def recorded() -> Iterator[Written]:
     """What the journal's writer writes meanwhile."""
-    written, write_group = Written(), sqlite_writer.write_group
+    writer: Any = sqlite_writer
+    written, write_group = Written(), writer.write_group
 
     def record(db: Any, jobs: Any) -> Any:
         appends = [job for job in jobs if type(job) is Append]
@@ -99,11 +100,11 @@ def recorded() -> Iterator[Written]:
             written.groups.append(appends)
         return write_group(db, jobs)
 
-    sqlite_writer.write_group = record
+    writer.write_group = record
     try:
         yield written
     finally:
-        sqlite_writer.write_group = write_group
+        writer.write_group = write_group
 
 
 class House:

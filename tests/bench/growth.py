@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 from children import Child
@@ -94,7 +95,7 @@ async def house(runtime: greenroom.Runtime, kind: str, size: int) -> list[greenr
 
 async def measure(kind: str, size: int, messages: int) -> None:
     """Microseconds of a message, printed for each line that is read."""
-    limits = {"max_sessions": max(size, 1), "max_sessions_per_user": size, "idle_s": 86_400.0}
+    limits: Any = {"max_sessions": max(size, 1), "max_sessions_per_user": size, "idle_s": 86_400.0}
     async with greenroom.Runtime(live_age_s=0.001, **limits) as runtime:
         sessions = await house(runtime, kind, size)
         order = itertools.cycle(sessions)

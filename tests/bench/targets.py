@@ -38,7 +38,7 @@ def row_of(report: Report, name: str) -> dict[str, Any]:
 
 def median(name: str, contender: str = "greenroom", scale: float = 1.0) -> Figure:
     """The median of the rounds."""
-    return lambda report: row_of(report, name)["median"][contender] / scale
+    return lambda report: float(row_of(report, name)["median"][contender] / scale)
 
 
 def times_better(name: str, other: str, mine: str = "greenroom") -> Figure:
