@@ -67,7 +67,7 @@ def growth(name: str) -> Figure:
 
     def figure(report: Report) -> float:
         first, *_, last = row_of(report, name)["samples"].values()
-        return statistics.median(big / small for small, big in zip(first, last, strict=True))
+        return float(statistics.median(big / small for small, big in zip(first, last, strict=True)))
 
     return figure
 
