@@ -144,7 +144,7 @@ def test_every_target_is_of_a_row_that_is_measured() -> None:
                     "name": row.replace("10 sessions", sessions),
                     "more_is_better": False,
                     "median": defaultdict(lambda: 1.0),
-                    "samples": {"first": [2.0], "last": [1.0]},
+                    "samples": defaultdict(lambda: [1.0], first=[2.0], last=[1.0]),
                 }
                 for row in rows
                 for sessions in ("100 sessions", "10,000 sessions")
