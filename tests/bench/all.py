@@ -32,7 +32,7 @@ BRIEF: dict[str, list[str]] = {
     "growth": ["--rounds", "5"],
     "full_house": ["--rounds", "2", "--seconds", "5"],
     "turns": ["--rounds", "2", "--deltas", "300000"],
-    "startup": ["--rounds", "7"],
+    "startup": ["--rounds", "15"],
 }
 """What is run, and how it is made to fit."""
 

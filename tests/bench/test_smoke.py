@@ -78,6 +78,7 @@ ROWS = {
     ],
     "startup": [
         "import, time",
+        "import, processor time",
         "import, memory",
         "start a runtime",
         "create the first session",
