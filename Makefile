@@ -33,22 +33,15 @@ check: $(DEV) .dev/greenroom
 	MYPYPATH=.dev $(BIN)/mypy -p greenroom.actors -p greenroom.supervisor -p greenroom.adapters -m greenroom
 
 bench-smoke: $(DEV)
-	$(BIN)/python tests/bench/kernel.py --smoke
-	$(BIN)/python tests/bench/density.py --smoke
-	$(BIN)/python tests/bench/fanout.py --smoke
-	$(BIN)/python tests/bench/turns.py --smoke
-	$(BIN)/python tests/bench/full_house.py --smoke
+	$(BIN)/python tests/bench/all.py --smoke
 	$(BIN)/python tests/bench/soak.py --smoke
 
 bench: $(DEV)
-	$(BIN)/python tests/bench/kernel.py
-	$(BIN)/python tests/bench/density.py
-	$(BIN)/python tests/bench/fanout.py
-	$(BIN)/python tests/bench/turns.py
-	$(BIN)/python tests/bench/full_house.py
+	mkdir -p .bench
+	$(BIN)/python tests/bench/all.py --json .bench/figures.json --plots .bench
 
 clean:
-	rm -rf $(VENV) .run .dev/greenroom build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .run .bench .dev/greenroom build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(CLI): pyproject.toml $(BROKEN)
 	@$(WORKS) || $(MAKE) --no-print-directory venv
