@@ -260,6 +260,8 @@ class Leaving(Following, Permitted):
 
     def abandon(self, why: str) -> None:
         """Wait for the journal no longer: everybody who waits is answered, nothing more is done."""
+        if self.phase is Phase.GONE:
+            return  # the supervisor has not heard of it yet
         self._outbox.void(JournalFailed(why))
         self._on_settled = None
         self.clear(EndReason.DRAINED, durable=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from house import logged
 from theatre import GatedJournal, ManualClock, Script, play, settle, texts
 
 import greenroom
@@ -87,6 +88,29 @@ def test_p16_a_journal_that_does_not_answer_is_left_and_named() -> None:
         assert report.left == ["s"]
         with pytest.raises(greenroom.OutcomeUnknown):
             await unanswered
+
+    play(scene)
+
+
+def test_p16_one_that_leaves_as_the_time_is_up_leaves_once() -> None:
+    async def scene() -> None:
+        clock, journal = ManualClock(), GatedJournal()
+        runtime = greenroom.Runtime(clock=clock, journal=journal)
+        await runtime.start()
+        await runtime.create(user="ann", id="s")
+        journal.holding = True
+        stopping = asyncio.ensure_future(runtime.stop(budget_s=1.0))
+        await settle()
+
+        with logged() as lines:
+            while clock.jump(clock.now_s + 10.0):  # nobody has looked at what fell due
+                pass
+            journal.let()
+            report = await stopping
+            await settle()
+
+        assert (report.left, runtime.resident) == (["s"], 0)
+        assert "supervisor_failed" not in [line["event"] for line in lines]
 
     play(scene)
 
