@@ -6,10 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from pykka._envelope import Envelope
-
 from ..actors.errors import MailboxClosed, Overloaded, RuntimeClosed, SessionNotFound
-from ..actors.kernel.mailbox import Mailbox
+from ..actors.kernel.mailbox import Mail, Mailbox
 from ..actors.kernel.reply import Reply
 from ..actors.ports import NewSession, SessionId, UserId
 from ..actors.session import values
@@ -182,7 +180,7 @@ class Runtime(Life):
         if self._phase != "running":
             reply.set_error(RuntimeClosed(self._phase))
             return reply
-        mail = Envelope(message, reply)
+        mail = Mail(message, reply)
         while True:
             box = self._directory.get(session)
             try:
@@ -204,7 +202,7 @@ class Runtime(Life):
         box = self._directory.get(session)
         if box is not None:
             with suppress(MailboxClosed, Overloaded):
-                box.put(Envelope(message))
+                box.put(Mail(message))
 
     def next_submission(self) -> str:
         """An id for a submission: `sub_` and 8 hexadecimal digits (spec A01).
@@ -232,7 +230,7 @@ class Runtime(Life):
         if self._phase != "running" or self._mailbox is None:
             raise RuntimeClosed(self._phase)
         try:
-            self._mailbox.put_system(Envelope(message, reply))
+            self._mailbox.put_system(Mail(message, reply))
         except MailboxClosed:
             raise RuntimeClosed(self._phase) from None
 
