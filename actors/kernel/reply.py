@@ -104,13 +104,14 @@ class Reply(pykka.Future[T], Generic[T]):
         if not self._done:
             if self._dispatcher is not None and self._dispatcher.is_current():
                 raise WouldDeadlock
-            answered = threading.Event()
+            answered = threading.Lock()  # an Event takes 2.6 us to make, and waiting for it more
+            answered.acquire()
 
             def wake(_: Reply[T]) -> None:
-                answered.set()
+                answered.release()
 
             self.on_done(wake)
-            if not answered.wait(timeout):
+            if not answered.acquire(timeout=-1 if timeout is None else max(timeout, 0)):
                 self._forget(wake)
                 raise ReplyTimeout(cast("float", timeout))
         return self.result()
