@@ -171,7 +171,8 @@ class Mailbox:
             if self._suspended or not self._user or (owner := self._owner) is None:
                 break
             owner.process(self._user.popleft())
-        with self._lock:
+        self._lock.acquire()  # as in `put`
+        try:
             # Looking and clearing the flag are one step: mail put before it is seen here, mail
             # put after it schedules anew.
             if not self._user:
@@ -180,6 +181,8 @@ class Mailbox:
                 self._system = None
             self._scheduled = self._has_work()
             return self._scheduled
+        finally:
+            self._lock.release()
 
     def attach(self, owner: Owner) -> None:
         """Deliver to `owner` from now on, beginning with what has waited; nothing once closed."""
