@@ -176,10 +176,11 @@ class Runtime(Life):
         self, session: SessionId, message: object, to: Callable[[Any], Any] | None = None
     ) -> Reply[Any]:
         """Queue `message` for a session, waking it if need be; the reply is passed through `to`."""
-        reply: Reply[Any] = Reply(self.dispatcher, to=to)
         if self._phase != "running":
-            reply.set_error(RuntimeClosed(self._phase))
-            return reply
+            refused: Reply[Any] = Reply(self.dispatcher)
+            refused.set_error(RuntimeClosed(self._phase))
+            return refused
+        reply: Reply[Any] = Reply(self.dispatcher, to=to, soon=self._stage.commits_at_once)
         mail = Mail(message, reply)
         while True:
             box = self._directory.get(session)

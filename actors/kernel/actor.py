@@ -85,7 +85,7 @@ class Ref(pykka.ActorRef[A]):
         """
         if block:
             self._refuse_to_deadlock()
-        reply: Reply[Any] = Reply(self.actor_inbox.dispatcher)
+        reply: Reply[Any] = Reply(self.actor_inbox.dispatcher, soon=True)
         try:
             self.actor_inbox.put(Mail(message, reply_to=reply))
         except Exception as error:

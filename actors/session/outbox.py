@@ -99,6 +99,7 @@ class Outbox:
         commit = self._stage.journal.append(
             self._session, bodies, epoch=self._epoch, after=after, row=row
         )
+        self._stage.commits_at_once = commit.done
         if not commit.done:
             commit.on_done(self._on_done)
         return commit

@@ -62,7 +62,8 @@ class Stage(msgspec.Struct, kw_only=True):
     No session accepts frames at a shorter interval than `min_frame_interval_ms`.
     `tokens` are those of sessions that were given one; `backstage` is None if there is nothing to
     open and nobody to tell; `permits` is None if any number of turns may run. `archive` is where
-    sessions are kept that are deleted.
+    sessions are kept that are deleted. `commits_at_once`: the journal's last commit was done when
+    its call returned, so the next command is likely to be answered soon.
     """
 
     dispatcher: Dispatcher
@@ -83,6 +84,7 @@ class Stage(msgspec.Struct, kw_only=True):
     backstage: Backstage | None = None
     archive: Archive | None = None
     permits: Permits | None = None
+    commits_at_once: bool = False
 
     def new_mailbox(self, session: SessionId) -> Mailbox:
         """A mailbox for a session that has none."""

@@ -188,7 +188,7 @@ def test_an_awaited_ask_takes_one_turn_of_the_loop() -> None:
 
 def test_an_answer_that_comes_later_than_the_next_pass_is_waited_for() -> None:
     async def main() -> str:
-        reply: Reply[str] = Reply(FifoDispatcher())
+        reply: Reply[str] = Reply(FifoDispatcher(), soon=True)
         waiting = asyncio.create_task(wait_for(reply))
         for _ in range(3):
             await asyncio.sleep(0)
@@ -200,7 +200,7 @@ def test_an_answer_that_comes_later_than_the_next_pass_is_waited_for() -> None:
 
 def test_a_reply_is_abandoned_when_its_only_waiter_gives_up_at_once() -> None:
     async def main() -> list[bool]:
-        reply: Reply[str] = Reply(FifoDispatcher())
+        reply: Reply[str] = Reply(FifoDispatcher(), soon=True)
         waiting, abandoned = asyncio.create_task(wait_for(reply)), []
         for _ in range(2):
             await asyncio.sleep(0)
@@ -213,7 +213,7 @@ def test_a_reply_is_abandoned_when_its_only_waiter_gives_up_at_once() -> None:
 
 def test_a_reply_is_not_abandoned_by_the_first_of_two_who_begin_to_wait_together() -> None:
     async def main() -> tuple[bool, str]:
-        reply: Reply[str] = Reply(FifoDispatcher())
+        reply: Reply[str] = Reply(FifoDispatcher(), soon=True)
 
         async def look() -> bool:
             await asyncio.sleep(0)
