@@ -39,6 +39,7 @@ from .actors.errors import (
     NotWritten,
     OutcomeUnknown,
     Overloaded,
+    PoisonCommand,
     Refused,
     Rejected,
     ReplyTimeout,
@@ -71,6 +72,7 @@ from .actors.session.backstage import EndReason
 from .actors.session.cursor import START
 from .actors.session.events import Exchange
 from .actors.session.frames import Frame, FrameReceipt, VisualSettings
+from .actors.session.hooks import TurnInfo
 from .actors.session.info import HistoryPage, Member, SessionInfo, SessionSnapshot, TurnResult
 from .actors.session.items import Gap, Published
 from .actors.session.operations import (
@@ -82,7 +84,9 @@ from .actors.session.operations import (
     Undo,
     UserInput,
 )
+from .actors.session.pins import Pin, PinKind
 from .actors.session.pipeline import Turn
+from .actors.session.reasons import ActivationReason, PassivationReason, TurnReason
 from .actors.session.records import SessionRecords
 from .actors.session.resources import Opening
 from .actors.session.secret import Secret
@@ -102,7 +106,10 @@ from .adapters.archive import DirectoryArchive
 from .adapters.default import default_runtime
 from .adapters.embedded import Runtime, ThreadedRuntime
 from .adapters.export.exporter import Exported, ExportFailure, ExportProgress, export_sessions
+from .adapters.signals import until_signalled
 from .supervisor.config import Config
+from .supervisor.explanation import Explanation, Leave, Verdict
+from .supervisor.handles.awake import KeptAwake
 from .supervisor.handles.submissions import Submission
 from .supervisor.messages import DrainReport
 from .supervisor.occupancy import CapacityReport, Occupancy
@@ -115,6 +122,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "START",
+    "ActivationReason",
     "AnswerNotExpected",
     "Archive",
     "ArchiveFailed",
@@ -135,6 +143,7 @@ __all__ = [
     "EndReason",
     "Exchange",
     "ExecApproval",
+    "Explanation",
     "ExportFailure",
     "ExportProgress",
     "Exported",
@@ -160,6 +169,8 @@ __all__ = [
     "JournalFormat",
     "JournalLocked",
     "JournalUnavailable",
+    "KeptAwake",
+    "Leave",
     "MailboxClosed",
     "Member",
     "Message",
@@ -179,9 +190,13 @@ __all__ = [
     "Origin",
     "OutcomeUnknown",
     "Overloaded",
+    "PassivationReason",
     "PendingApproval",
     "PhaseChange",
     "PhaseReceipt",
+    "Pin",
+    "PinKind",
+    "PoisonCommand",
     "Problem",
     "Published",
     "Receipt",
@@ -220,12 +235,15 @@ __all__ = [
     "TranscriptReport",
     "Turn",
     "TurnBusy",
+    "TurnInfo",
     "TurnNotFound",
     "TurnOverLimit",
     "TurnQueueFull",
+    "TurnReason",
     "TurnResult",
     "Undo",
     "UserInput",
+    "Verdict",
     "VersionConflict",
     "VisualSettings",
     "Wake",
@@ -236,4 +254,5 @@ __all__ = [
     "WrongState",
     "default_runtime",
     "export_sessions",
+    "until_signalled",
 ]

@@ -162,16 +162,36 @@ class SessionClosed(GreenroomError):
         super().__init__(f"session {session} stopped before it handled the command")
 
 
+class PoisonCommand(GreenroomError):
+    """The session crashed twice over this command, each time before anything of it was written.
+
+    It has had no effect, and is set aside; the session goes on with the next one. Unlike after
+    `OutcomeUnknown` there is nothing to look for. `error` is what it crashed with, and `returned`
+    is the command: sent again as it is, it will most likely do the same.
+    """
+
+    code = "poison"
+
+    def __init__(self, session: str, *, error: str, returned: object = None) -> None:
+        self.session, self.error, self.returned = session, error, returned
+        super().__init__(f"session {session} crashed twice over the command: {error}")
+
+
 class SessionParked(GreenroomError):
-    """The session crashed too often and is set aside; `error` is what it crashed with last."""
+    """The session is set aside until an operator revives it: its command was not handled.
+
+    It crashed too often, and `error` is what it crashed with last; or an operator has parked it:
+    then `restarts` is None, and `error` is the reason given.
+    """
 
     code = "parked"
 
-    def __init__(self, session: str, *, restarts: int, window_s: float, error: str) -> None:
+    def __init__(self, session: str, *, restarts: int | None, window_s: float, error: str) -> None:
         self.session, self.restarts, self.window_s, self.error = session, restarts, window_s, error
-        super().__init__(
-            f"session {session} is parked after {restarts} restarts in {window_s:.3g} s: {error}"
-        )
+        after = "by an operator"
+        if restarts is not None:
+            after = f"after {restarts} restarts in {window_s:.3g} s"
+        super().__init__(f"session {session} is parked {after}: {error}")
 
 
 class SessionDamaged(GreenroomError):

@@ -15,6 +15,7 @@ from ..actors.errors import ConfigError, RuntimeClosed
 from ..actors.kernel.dispatcher import Dispatcher
 from ..actors.ports import Archive, Calendar, Clock, Journal, Pipeline, UserId
 from ..actors.session.backstage import EndHook
+from ..actors.session.hooks import ActivateHook, PassivateHook, TurnHook
 from ..actors.session.record_reading import read_session
 from ..actors.session.resources import Factory
 from ..supervisor import runtime
@@ -49,8 +50,9 @@ class Runtime(runtime.Runtime):
 
     `resources` makes what the pipelines of one session are given as `turn.resources`, each time it
     comes on stage (`Factory` in actors/session/resources.py); `on_end` is called when it leaves
-    (`EndHook` in actors/session/backstage.py). `archive` is where sessions are kept that are
-    deleted, or expire: a `DirectoryArchive`, or any `Archive` (actors/ports.py).
+    (`EndHook` in actors/session/backstage.py). `on_activate`, `on_passivate` and `on_turn` follow
+    what it does meanwhile (`Hooks` in actors/session/hooks.py). `archive` is where sessions are
+    kept that are deleted, or expire: a `DirectoryArchive`, or any `Archive` (actors/ports.py).
 
     Entering opens the journal and raises `JournalUnavailable`, `JournalLocked` or `JournalFormat`;
     leaving waits for running turns up to `stop_budget_s`. Raises ConfigError.
@@ -69,6 +71,9 @@ class Runtime(runtime.Runtime):
         dispatcher: Dispatcher | None = None,
         resources: Factory | None = None,
         on_end: EndHook | None = None,
+        on_activate: ActivateHook | None = None,
+        on_passivate: PassivateHook | None = None,
+        on_turn: TurnHook | None = None,
         archive: Archive | None = None,
         **settings: Any,
     ) -> None:
@@ -85,6 +90,9 @@ class Runtime(runtime.Runtime):
             dispatcher=dispatcher,
             resources=resources,
             on_end=on_end,
+            on_activate=on_activate,
+            on_passivate=on_passivate,
+            on_turn=on_turn,
             archive=archive,
         )
 

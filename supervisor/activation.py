@@ -13,13 +13,17 @@ from ..actors.errors import (
     SessionDamaged,
     SessionExists,
     SessionNotFound,
+    SessionParked,
     text_of,
 )
 from ..actors.kernel.mailbox import Mail
 from ..actors.kernel.reply import Reply
-from ..actors.ports import Journal, NewSession, SessionId
+from ..actors.ports import Claim, Journal, NewSession, SessionId
 from ..actors.session.actor import SessionActor
 from ..actors.session.fold import restore
+from ..actors.session.messages import Mode
+from ..actors.session.reasons import PassivationReason
+from ..actors.session.state import State
 from .admission import Admitting
 from .capacity import Slot
 from .door import Door
@@ -76,6 +80,11 @@ class Activating(Admitting):
         if self._drain is not None:
             self._not_admitted(mail, RuntimeClosed("draining"))
             return
+        parked = self.parked.get(session)
+        if parked is not None and self._places[session].new is None:
+            self._tell_parked(session, parked)
+            self._not_admitted(mail, parked)
+            return
         if state.lifecycle == "ended":
             self.ledger.disown(session)  # it may have crashed at its end
         elif not self.ledger.assign(session, state.owner):
@@ -83,25 +92,18 @@ class Activating(Admitting):
             self._not_admitted(mail, self._capacity_error(scope, state.owner))
             return
         self.alarms.cancel(session)
-        stage = self._stage
-        place, live, epoch = self._places[session], self._logs.open(session), claimed.epoch
-        live.open(
-            incarnation=state.incarnation, epoch=epoch, revision=claimed.revision, end=claimed.end
-        )
-        live.recorded = state.settings.record_session
+        self._begin(session, claimed, state)
+        if parked is not None:  # while it was being created
+            self._ask_to_leave(session, Mode.FORCE, PassivationReason.FORCED)
+
+    def _begin(self, session: SessionId, claimed: Claim, state: State) -> None:
+        """Put the session's actor into its place, and serve those who have waited for it."""
+        stage, place = self._stage, self._places[session]
         self.ledger.move(session, Slot.RESIDENT)
-        actor = place.actor = SessionActor(
-            place.box,
-            stage,
-            state,
-            epoch=epoch,
-            live=live,
-            unsnapped=sum(map(len, claimed.events)),
-        )
+        actor = place.actor = self._actor(session, claimed, state, place)
         place.lived = True
-        if stage.backstage is not None and place.new is not None:
-            actor.created = True
-        stage.stats.activated += 1
+        place.since_ms = stage.clock.now_ms()
+        stage.stats.count_activation(place.why)
         self._watch(session, actor.active_s)
         if place.mail is not None:
             if (token := place.mail.message.token) is not None:
@@ -114,6 +116,29 @@ class Activating(Admitting):
         deferred, place.deferred = place.deferred, []
         for mail in deferred:  # now that it turns out to exist
             self.process(mail)
+
+    def _actor(
+        self, session: SessionId, claimed: Claim, state: State, place: Place
+    ) -> SessionActor:
+        stage, live, epoch = self._stage, self._logs.open(session), claimed.epoch
+        live.open(
+            incarnation=state.incarnation, epoch=epoch, revision=claimed.revision, end=claimed.end
+        )
+        live.recorded = state.settings.record_session
+        unsnapped = sum(map(len, claimed.events))
+        actor = SessionActor(place.box, stage, state, epoch=epoch, live=live, unsnapped=unsnapped)
+        if stage.backstage is not None:
+            actor.created = place.new is not None
+            actor.came = place.why
+        if place.legacy is not None:
+            actor.legacy, place.legacy = place.legacy, None
+        return actor
+
+    def _tell_parked(self, session: SessionId, parked: SessionParked) -> None:
+        """Tell those who read a session, or wait for something in it, that it is parked."""
+        if (live := self._logs.get(session)) is not None:
+            live.close(parked)
+        self._questions.refuse(session, parked)
 
     def _not_admitted(self, mail: Mail, error: GreenroomError) -> None:
         """Undo a claim that may not be used, so that it leaves no trace."""

@@ -11,6 +11,7 @@ from ..actors.errors import (
 from ..actors.kernel.mailbox import Mail
 from ..actors.kernel.reply import Reply
 from ..actors.ports import NewSession, SessionId, UserId
+from ..actors.session.reasons import ActivationReason
 from .alarms import Alarms
 from .capacity import Scope
 from .directory import Directory
@@ -91,7 +92,7 @@ class Admitting(Lining):
             return
         box, is_new = self._directory.open(session, lambda: self._stage.new_mailbox(session))
         if is_new:
-            self.wanted(Mail(Wanted(session, box)))
+            self.wanted(Mail(Wanted(session, box, why=ActivationReason.ALARM)))
 
     # --- places ---
 
@@ -112,13 +113,14 @@ class Admitting(Lining):
         return own if own is not None and any(map(self._may_leave, self._places)) else scope
 
     def _reserve(self, mail: Mail, session: SessionId, user: UserId | None) -> None:
-        message = mail.message
+        message, now_ms = mail.message, self._stage.clock.now_ms()
         self.ledger.reserve(session, user)
         if type(message) is Create:
             box, _ = self._directory.open(session, lambda: self._stage.new_mailbox(session))
-            place = Place(box, message.new, mail)
+            created = ActivationReason.CREATED
+            place = Place(box, message.new, mail, why=created, since_ms=now_ms)
         else:
-            place = Place(message.box, None, None)
+            place = Place(message.box, None, None, why=message.why, since_ms=now_ms)
         self._places[session] = place
         self._open(session, place)
 

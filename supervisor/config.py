@@ -66,6 +66,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     idle_s: float = 900.0
     """A session without a command, a turn start or a turn end for longer is passivated."""
 
+    keep_awake_max_s: float = 3600.0
+    """How long one scope of `session.keep_awake` keeps a session on stage, at most."""
+
+    subscriber_pin_s: float = 0.0
+    """How long after its last activity a session stays on stage, idle or not, as somebody reads
+    its events. 0: who only reads keeps nothing on stage."""
+
     mailbox_capacity: int = 1024
     """Commands that may wait for one session."""
 
@@ -86,6 +93,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     max_restart_delay_s: float = 5.0
     """... this."""
+
+    restart_jitter: float = 0.2
+    """Up to this fraction of the delay, drawn at random, is added to it, so that sessions that have
+    crashed together are not started again together. 0: nothing; at most 1."""
 
     turn_attempts: int = 1
     """How often in all a turn is run that a crash interrupts. 1: it is lost, and says so."""
@@ -115,12 +126,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """... to close, ..."""
 
     hook_timeout_s: float = 5.0
-    """... and how long the end hook may take for a session that leaves."""
+    """... and how long one call of a hook may take."""
 
     stop_budget_s: float = 5.0
     """How long stopping waits for running turns before it hands them back.
 
-    With resources or an end hook it is for these as well: turns have the first half of it, closing
+    With resources or a hook it is for these as well: turns have the first half of it, closing
     what they worked with another quarter, and hooks the rest.
     """
 
@@ -177,6 +188,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "open_timeout_s",
             "close_timeout_s",
             "hook_timeout_s",
+            "keep_awake_max_s",
         )
         for field in times:
             self._require(field, 0 < getattr(self, field) < float("inf"), "positive and finite")
@@ -186,10 +198,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "stop_budget_s",
             "pipeline_grace_s",
             "admission_wait_s",
+            "subscriber_pin_s",
         ):
             self._require(
                 field, 0 <= getattr(self, field) < float("inf"), "finite and not negative"
             )
+        self._require("restart_jitter", 0 <= self.restart_jitter <= 1, "between 0 and 1")
         for field in ("ended_retention_s", "session_max_age_s", "journal_max_bytes"):
             self._require(field, getattr(self, field) > 0, "greater than 0")
         for field in ("deleted_retention_s", "tombstone_retention_s", "event_retention_s"):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..actors.kernel.mailbox import Mail
 from ..actors.kernel.reply import Reply
-from ..actors.ports import SessionId
+from ..actors.ports import SessionId, Timer
 from .messages import DrainReport
 
 
@@ -14,7 +14,10 @@ class Draining:
     """Kept from the request to stop until it is answered."""
 
     def __init__(self, mail: Mail, sessions: Iterable[SessionId]) -> None:
-        self.handed_back: list[SessionId] = []
+        self.handed_back: set[SessionId] = set()
+        self.timers: list[Timer] = []
+        self.until_s = float("inf")
+        """When the budget ends, in monotonic seconds."""
         self.done = False
         self._askers = [mail]
         self._report: DrainReport | None = None

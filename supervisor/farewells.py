@@ -5,9 +5,7 @@ from __future__ import annotations
 from ..actors.kernel.mailbox import Mail
 from ..actors.kernel.reply import Reply
 from ..actors.ports import SessionId
-from ..actors.session.messages import Departure
-
-LEFT = frozenset({Departure.PASSIVATED, Departure.RECALLED})
+from ..actors.session.messages import LEFT, Departure
 
 
 class Farewells:
@@ -32,7 +30,7 @@ class Farewells:
     def departed(self, session: SessionId, how: Departure) -> None:
         """It is gone from the stage, in whichever way."""
         for mail in self._askers.pop(session, ()):
-            tell(mail, how in LEFT)
+            tell(mail, how in LEFT or how is Departure.RENEWED)
 
 
 def tell(mail: Mail, left: bool) -> None:

@@ -34,6 +34,11 @@ class IdleQueue:
         entry = self._entries[session] = (active_s, self._count, session)
         heapq.heappush(self._heap, entry)
 
+    def correct(self, session: SessionId, active_s: float) -> None:
+        """It may be due earlier than was thought; nothing happens if it is not watched."""
+        if session in self._entries:
+            self.add(session, active_s)
+
     def remove(self, session: SessionId) -> None:
         """Watch it no more."""
         self._entries.pop(session, None)

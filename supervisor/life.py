@@ -17,7 +17,9 @@ from ..actors.kernel.reply import Reply
 from ..actors.ports import Archive, Calendar, Clock, Journal, Pipeline, SessionId
 from ..actors.session.backstage import Backstage, EndHook
 from ..actors.session.compaction import as_compactor
+from ..actors.session.hooks import ActivateHook, Hooks, PassivateHook, TurnHook
 from ..actors.session.permits import Permits
+from ..actors.session.pins import Pins
 from ..actors.session.pipeline import as_stream
 from ..actors.session.resources import Factory
 from ..actors.session.secret import Secret
@@ -65,6 +67,9 @@ class Life(Registry):
         dispatcher: Dispatcher | None = None,
         resources: Factory | None = None,
         on_end: EndHook | None = None,
+        on_activate: ActivateHook | None = None,
+        on_passivate: PassivateHook | None = None,
+        on_turn: TurnHook | None = None,
         archive: Archive | None = None,
     ) -> None:
         self.config = config or Config()
@@ -80,6 +85,11 @@ class Life(Registry):
             clock, self.journal, self._removal, self.stats, max_age_s=self.config.session_max_age_s
         )
         self._factory, self._on_end = _function(resources, "resources"), _function(on_end, "on_end")
+        self._hooks = Hooks(
+            on_activate=_function(on_activate, "on_activate"),
+            on_passivate=_function(on_passivate, "on_passivate"),
+            on_turn=_function(on_turn, "on_turn"),
+        )
         self._report: DrainReport | None = None
         self.calendar = calendar
         self._clock = clock
@@ -159,6 +169,7 @@ class Life(Registry):
             mailbox_capacity=config.mailbox_capacity,
             min_frame_interval_ms=config.min_frame_interval_ms,
             tokens={},
+            pins=Pins(config.subscriber_pin_s),
             archive=self._archive,
             calendar=self.calendar,
         )
@@ -166,7 +177,7 @@ class Life(Registry):
         if turns != (None, None):
             most, per_user = turns
             stage.permits = Permits(most=most, most_per_user=per_user, exempt=config.dev_user)
-        if self._factory is not None or self._on_end is not None:
+        if self._factory is not None or self._on_end is not None or self._hooks:
             stage.backstage = Backstage(
                 self._clock,
                 self.stats,
@@ -174,13 +185,20 @@ class Life(Registry):
                 factory=self._factory,
                 hook=self._on_end,
                 boxes=config.time_boxes,
+                follow=self._hooks,
             )
         self._stage = stage
         self._logs = LiveLogs(
             self._clock, max_events=config.live_events, max_age_s=config.live_age_s
         )
         self._supervisor = SupervisorActor(
-            self._mailbox, stage, self._logs, self._directory, config, self._door
+            self._mailbox,
+            stage,
+            self._logs,
+            self._directory,
+            config,
+            self._door,
+            self._new_id,
         )
         self._mailbox.attach(self._supervisor)
         self._deletions = Deletions(loop, self._removal, self.ask)
@@ -206,7 +224,8 @@ class Life(Registry):
         A turn that takes longer is handed back: the next owner of the journal finds it lost. Every
         session leaves in order: its resources are closed, and the end hook is called. If whoever
         waits is cancelled, stopping goes on; call it again to wait for its end (spec AX9). Stopping
-        twice is harmless, and gives the same report. Raises RuntimeClosed before the start.
+        twice is harmless, and gives the same report; if the second call leaves less time than the
+        first, it hurries it: with `budget_s=0` it stops now. Raises RuntimeClosed before the start.
         """
         if self._report is not None:
             return self._report

@@ -85,6 +85,16 @@ class Lining(Passivating):
                 min(max(until_s, 0.0), BUSY_S), lambda: self.actor_inbox.signal(LookAgain())
             )
 
+    def unpinned(self, mail: Mail) -> None:
+        """One may be idle for long enough now, or make room."""
+        session, scope = mail.message.session, mail.message.scope
+        if scope is not None:
+            self._stage.pins.close(session, scope)
+        if self.ledger.slot(session) is Slot.RESIDENT and self._drain is None:
+            self._idle.correct(session, self._active_s(session))
+            self._arm()
+            self._serve_line()
+
     def look_again(self, _: Mail) -> None:
         """Send those away who have waited long enough or given up, and make room for the others."""
         self._line_timer = None
@@ -108,7 +118,7 @@ class Lining(Passivating):
 
     def _capacity_error(self, scope: Scope, user: UserId | None) -> CapacityError:
         """The refusal, with how long until a slot is expected, if nobody does anything."""
-        self._stage.stats.turned_away += 1
+        self._stage.stats.count_refusal("global" if user is None else scope)
         if scope == "global" or user is None:
             soonest_s = min(map(self._free_s, self._places.values()), default=BUSY_S)
             return self.ledger.error(retry_after_s=_finite(soonest_s))
@@ -126,7 +136,9 @@ class Lining(Passivating):
             return max(place.opens_s - self._stage.clock.monotonic(), 0.0) + BUSY_S
         if actor.works:
             return float("inf")
-        return BUSY_S + (self._config.pipeline_grace_s if actor.stops else 0.0)
+        kept_s = max(actor.awake_until_s - self._stage.clock.monotonic(), 0.0)
+        grace_s = self._config.pipeline_grace_s if actor.stops else 0.0
+        return BUSY_S + max(kept_s, grace_s)
 
     def _idle_s(self, sessions: Iterable[SessionId]) -> float | None:
         """In how many seconds the first of `sessions` will have been idle for so long that it

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..actors.ports import Clock, SessionId, Timer
 from ..actors.session.live import LiveLog
 from .idle import IdleQueue
@@ -21,6 +23,7 @@ class LiveLogs:
         self._left: set[SessionId] = set()  # to be forgotten with their last reader
         self._silent = IdleQueue(max_age_s)
         self._timer: Timer | None = None
+        self.on_deserted: Callable[[SessionId], None] | None = None  # its last reader is gone
 
     def __len__(self) -> int:
         return len(self._logs)
@@ -66,6 +69,8 @@ class LiveLogs:
             self._arm()
 
     def deserted(self, live: LiveLog) -> None:
+        if self.on_deserted is not None:
+            self.on_deserted(live.session)
         if live.session in self._left:
             self.forget(live.session)
 

@@ -8,7 +8,9 @@ import msgspec
 
 from ..actors.errors import GreenroomError
 from ..actors.kernel.mailbox import Mailbox
-from ..actors.ports import Claim, NewSession, SessionId, UserId
+from ..actors.ports import Claim, IndexRow, NewSession, SessionId, UserId
+from ..actors.session.pins import Scope
+from ..actors.session.reasons import ActivationReason
 from ..actors.session.secret import Secret
 from ..actors.session.state import State
 
@@ -26,6 +28,7 @@ class Wanted(msgspec.Struct, frozen=True):
     session: SessionId
     box: Mailbox
     user: UserId | None = None
+    why: ActivationReason = ActivationReason.MESSAGE
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -63,6 +66,13 @@ class LookAgain(msgspec.Struct, frozen=True):
     """Somebody waits for a slot: one may be free by now, or the time be over."""
 
 
+class Unpinned(msgspec.Struct, frozen=True):
+    """Something keeps the session awake no longer: `scope` is left, or its last reader is gone."""
+
+    session: SessionId
+    scope: Scope | None = None
+
+
 class Evict(msgspec.Struct, frozen=True):
     """Have a session leave now: if it is idle, or with `force` whatever it does.
 
@@ -73,8 +83,38 @@ class Evict(msgspec.Struct, frozen=True):
     force: bool
 
 
+class Explain(msgspec.Struct, frozen=True):
+    """Answered with an `Explanation` of why the session is, or is not, on stage."""
+
+    session: SessionId
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What the journal's index has of a session that is to be explained."""
+
+    session: SessionId
+    row: IndexRow | None
+
+
+class Park(msgspec.Struct, frozen=True):
+    """Set a session aside for `reason`. Answered, when it is off the stage, with whether it was
+    not parked before."""
+
+    session: SessionId
+    reason: str
+
+
+class Revive(msgspec.Struct, frozen=True):
+    """Let a parked or damaged session on stage again. Answered with whether it was one."""
+
+    session: SessionId
+
+
 class Drain(msgspec.Struct, frozen=True):
-    """Let every session leave; answered with a `DrainReport` when all have, or time is up."""
+    """Let every session leave; answered with a `DrainReport` when all have, or time is up.
+
+    During a drain: the same, and sooner, if the budget ends sooner.
+    """
 
     budget_s: float
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import structlog
+
 from ..actors.kernel.actor import Actor
 from ..actors.kernel.mailbox import Mail
 from ..actors.ports import SessionId, Timer
 from ..actors.session.events import Cause
 from ..actors.session.messages import Mode, Passivate
+from ..actors.session.reasons import PassivationReason as Reason
 from ..actors.session.stage import Stage
 from .capacity import Ledger, Slot
 from .drain import Draining
@@ -14,6 +17,8 @@ from .farewells import Farewells, tell
 from .idle import IdleQueue
 from .messages import Sweep
 from .place import Place
+
+log = structlog.get_logger()
 
 
 class Passivating(Actor):
@@ -33,14 +38,24 @@ class Passivating(Actor):
         session = self._idle.take_least_recent(self._active_s, self._may_leave)
         if session is None:
             return False
-        self._ask_to_leave(session, Mode.IF_IDLE)
+        self._ask_to_leave(session, Mode.IF_IDLE, self._reason(session, Reason.MADE_ROOM))
         return True
 
-    def _ask_to_leave(self, session: SessionId, mode: Mode) -> None:
+    def _ask_to_leave(self, session: SessionId, mode: Mode, reason: Reason = Reason.ASKED) -> None:
+        place = self._places[session]
         if self.ledger.slot(session) is Slot.RESIDENT:
             self.ledger.move(session, Slot.PASSIVATING)
+            place.asked_ms = self._stage.clock.now_ms()
         cause: Cause = "evicted" if self._drain is None else "drain"
-        self._places[session].box.signal(Passivate(mode, cause))
+        place.box.signal(Passivate(mode, cause, reason))
+
+    def _reason(self, session: SessionId, reason: Reason) -> Reason:
+        """Why it is asked to leave: so, or as the time of what kept it awake is over."""
+        actor = self._places[session].actor
+        if actor is None or not actor.is_pinned:
+            return reason
+        log.info("pin_limit_reached", session=session, reason=reason)
+        return Reason.PIN_LIMIT
 
     def evict(self, mail: Mail) -> None:
         """Have one session leave. Whether it is idle it knows best itself."""
@@ -49,18 +64,28 @@ class Passivating(Actor):
         if place is None or place.actor is None:
             tell(mail, False)
             return
+        if place.actor.kept_awake and not force and self._drain is None:
+            tell(mail, False)
+            return
         self._farewells.expect(mail)
         if self._drain is None:
             self._idle.remove(session)
-            self._ask_to_leave(session, Mode.FORCE if force else Mode.IF_IDLE)
+            mode, reason = Mode.IF_IDLE, Reason.ASKED
+            if force:
+                mode, reason = Mode.FORCE, Reason.FORCED
+            self._ask_to_leave(session, mode, reason)
 
     def _may_leave(self, session: SessionId) -> bool:
         actor = self._places[session].actor
         return actor is not None and actor.idle
 
     def _active_s(self, session: SessionId) -> float:
+        """When it was last active; of one that is kept awake, as if so late that it is idle for
+        too long when it is kept no longer."""
         actor = self._places[session].actor
-        return self._stage.clock.monotonic() if actor is None else actor.active_s
+        if actor is None:
+            return self._stage.clock.monotonic()
+        return max(actor.active_s, actor.awake_until_s - self._idle.idle_s)
 
     # --- idleness ---
 
@@ -84,5 +109,5 @@ class Passivating(Actor):
         """Ask those to leave that have been idle for too long."""
         self._timer = None
         for session in self._idle.due(self._stage.clock.monotonic(), self._active_s):
-            self._ask_to_leave(session, Mode.IF_IDLE)
+            self._ask_to_leave(session, Mode.IF_IDLE, self._reason(session, Reason.IDLE))
         self._arm()

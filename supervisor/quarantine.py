@@ -31,6 +31,10 @@ class Quarantine:
         if len(self._held) > MOST:
             del self._held[next(iter(self._held))]
 
+    def release(self, session: SessionId) -> bool:
+        """Have it looked at again with the next message: whether it was held."""
+        return self._held.pop(session, None) is not None
+
     def of(self, session: SessionId, now_s: float) -> SessionDamaged | None:
         """Why `session` is not to be looked at now; None if it is not held, or no longer."""
         held = self._held.get(session)
@@ -41,3 +45,8 @@ class Quarantine:
             return SessionDamaged(session, revision=revision, why=why)
         del self._held[session]
         return None
+
+    def period_s(self, session: SessionId) -> tuple[float, float]:
+        """From when until when one that is held is not looked at."""
+        until_s = self._held[session][2]
+        return until_s - HOLD_S, until_s

@@ -43,6 +43,15 @@ class Restarts:
         self._forget(now - window.window_s)
         return allowed, len(window.times)
 
+    def count(self, session: SessionId, now: float) -> int:
+        """How many restarts there were in the window that ends at `now`."""
+        window = self._windows.get(session, self._new)
+        return sum(time >= now - window.window_s for time in window.times)
+
+    def clear(self, session: SessionId) -> None:
+        """Count its restarts from none."""
+        self._windows.pop(session, None)
+
     def _forget(self, before_s: float) -> None:
         while (oldest := next(iter(self._windows))) and self._last(oldest) < before_s:
             del self._windows[oldest]
@@ -51,6 +60,15 @@ class Restarts:
         return self._windows[session].times[-1]
 
 
-def delay_s(restarts: int, *, first_s: float, most_s: float) -> float:
-    """How long to wait before the `restarts`-th restart in a window: doubling, bounded."""
-    return min(first_s * 2.0 ** min(restarts - 1, 1000), most_s)  # 2.0 ** 1024 overflows
+def delay_s(
+    restarts: int, *, first_s: float, most_s: float, jitter: float = 0.0, drawn: float = 0.0
+) -> float:
+    """How long to wait before the `restarts`-th restart in a window: doubling, and spread.
+
+    Never less than `first_s`, nor more than `most_s`. Up to the fraction `jitter` is added, as
+    `drawn` from [0, 1) says, so that sessions that crash together are not started together; also
+    when the wait has come to `most_s`: for that it stops growing a little short of it.
+    """
+    doubled_s = first_s * 2.0 ** min(restarts - 1, 1000)  # 2.0 ** 1024 overflows
+    least_s = max(min(doubled_s, most_s / (1.0 + jitter)), first_s)
+    return min(least_s * (1.0 + jitter * drawn), most_s)

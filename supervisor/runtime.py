@@ -15,13 +15,15 @@ from ..actors.session.commands import Delete
 from ..actors.session.fork import ForkPoint, forked
 from ..actors.session.info import SessionInfo
 from ..actors.session.messages import Erase, GetForkPoint, GetInfo, Keyed
+from ..actors.session.pins import Scope
 from ..actors.session.secret import Secret
 from ..actors.session.settings import Settings
 from ..actors.session.state import Genesis, State, encode_genesis
+from .explanation import Explanation
 from .handles.base import follow
 from .handles.people import token_of
 from .life import Life
-from .messages import Create, Evict, Wanted
+from .messages import Create, Evict, Explain, Park, Revive, Unpinned, Wanted
 from .obtaining import Obtaining
 from .session import Session
 
@@ -235,6 +237,24 @@ class Runtime(Life):
         except MailboxClosed:
             raise RuntimeClosed(self._phase) from None
 
+    def explain(self, session: SessionId) -> Reply[Explanation]:
+        """Why a session is, or is not, on stage, since when, and what keeps it there.
+
+        For whoever runs the house: no membership is asked for. Neither wakes the session nor counts
+        as activity; of one that is not on stage the journal's index is asked, and what that raises
+        is raised. Works while the runtime is draining. Raises InvalidInput. Refused: RuntimeClosed.
+        """
+        reply: Reply[Explanation] = Reply(self.dispatcher)
+        asked = Mail(Explain(values.session_id(session)), reply)
+        if self._mailbox is None or self._phase not in ("running", "draining"):
+            reply.set_error(RuntimeClosed(self._phase))
+            return reply
+        try:
+            self._mailbox.put_system(asked)
+        except MailboxClosed:
+            reply.set_error(RuntimeClosed(self._phase))
+        return reply
+
     # --- how they go ---
 
     def delete(self, session: SessionId, user: UserId, archive: bool = True) -> Reply[bool]:
@@ -252,18 +272,48 @@ class Runtime(Life):
         self._deletions.begin(session, command, reply)
         return reply
 
+    def let_sleep(self, session: SessionId, scope: Scope) -> None:
+        """Keep a session awake no longer for the sake of `scope`. Raises RuntimeClosed."""
+        self._ask_supervisor(Unpinned(session, scope), None)
+
     def passivate(self, session: SessionId, *, force: bool = False) -> Reply[bool]:
         """Have a session leave the stage now, if it is idle: whether it has left.
 
-        False if it is not on stage, is at work, or has crashed instead. With `force` it leaves
-        whatever it does: a running turn is stopped and handed back, so that it is found lost (or
-        run again, see `turn_attempts`) on the next message; whoever waits for its result waits on.
-        Nothing is lost: messages that come meanwhile bring it back at once.
+        False if it is not on stage, is at work or kept awake, or has crashed instead. With `force`
+        it leaves whatever it does: a running turn is stopped and handed back, so that it is found
+        lost (or run again, see `turn_attempts`) on the next message; whoever waits for its result
+        waits on. Nothing is lost: messages that come meanwhile bring it back at once.
         Raises InvalidInput. Refused: RuntimeClosed.
         """
+        return self._order(Evict(values.session_id(session), force))
+
+    def park(self, session: SessionId, reason: str) -> Reply[bool]:
+        """For operators: set a session aside, as one is that crashes too often.
+
+        It leaves the stage whatever it does, as with `passivate(force=True)`; the reply comes when
+        it has. Its readers, and whoever writes to it, get `SessionParked` with the `reason`, until
+        it is revived or the process ends: nothing is journaled. Nobody looks whether there is such
+        a session. False if it is parked already, or the runtime stops.
+
+        Raises InvalidInput. Refused: RuntimeClosed.
+        """
+        reason = values.name(reason, "reason")
+        return self._order(Park(values.session_id(session), reason))
+
+    def revive(self, session: SessionId) -> Reply[bool]:
+        """For operators: let a parked session on stage again, or have a damaged one looked at again
+        at once; whether it was either.
+
+        Its restarts are counted from none. Its next message wakes it; those that came while it was
+        parked were answered, and its readers subscribe again. Raises InvalidInput. Refused:
+        RuntimeClosed.
+        """
+        return self._order(Revive(values.session_id(session)))
+
+    def _order(self, message: object) -> Reply[bool]:
         reply: Reply[bool] = Reply(self.dispatcher)
         try:
-            self._ask_supervisor(Evict(values.session_id(session), force), reply)
+            self._ask_supervisor(message, reply)
         except RuntimeClosed as error:
             reply.set_error(error)
         return reply

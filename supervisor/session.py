@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .handles.awake import Awake
 from .handles.people import People
 from .handles.reading import Reading
 from .handles.records import Records
@@ -12,7 +13,7 @@ from .handles.voice import Voice
 from .handles.wakes import Wakes
 
 
-class Session(People, Submissions, Voice, Wakes, Sharing, Records, Reading, Visual):
+class Session(Awake, People, Submissions, Voice, Wakes, Sharing, Records, Reading, Visual):
     """A session, wherever it is just now: on stage, or passivated and woken by the next call.
 
     Every method queues its command at once, from any thread, and returns a `Reply`: `await` it

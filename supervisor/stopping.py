@@ -8,7 +8,9 @@ from typing import Final
 from ..actors.errors import RuntimeClosed, SessionClosed
 from ..actors.kernel.mailbox import Mail
 from ..actors.ports import SessionId
+from ..actors.session.legacy import Legacy
 from ..actors.session.messages import Mode
+from ..actors.session.reasons import PassivationReason
 from .drain import Draining
 from .messages import Part, Quiet, TimeUp
 from .restarting import Restarting
@@ -24,6 +26,7 @@ class Stopping(Restarting):
         """Close admission at once, let turns finish, and report by id (promise P16)."""
         if self._drain is not None:
             self._drain.join(mail)
+            self._hurry(self._drain, mail.message.budget_s)
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -33,13 +36,22 @@ class Stopping(Restarting):
         self._leave_line(RuntimeClosed("draining"))
         for session, place in list(self._places.items()):
             if place.actor is not None:
-                self._ask_to_leave(session, Mode.DRAIN)
-        self._plan(mail.message.budget_s)
+                self._ask_to_leave(session, Mode.DRAIN, PassivationReason.DRAINED)
+        self._plan(self._drain, mail.message.budget_s)
         self._report_if_drained()
 
-    def _plan(self, budget_s: float) -> None:
+    def _hurry(self, drain: Draining, budget_s: float) -> None:
+        """Somebody has asked again: if that leaves less time, what is left is shared out anew."""
+        if drain.done or self._stage.clock.monotonic() + budget_s >= drain.until_s:
+            return
+        for timer in drain.timers:
+            timer.cancel()
+        self._plan(drain, budget_s)
+
+    def _plan(self, drain: Draining, budget_s: float) -> None:
         """Share out the budget: with nothing to close and nobody to tell, it is for turns alone."""
         backstage = self._stage.backstage
+        drain.until_s = self._stage.clock.monotonic() + budget_s
         self._after(budget_s + LAST_WAIT_S, TimeUp(Part.WRITING))
         if backstage is None:
             self._after(budget_s, TimeUp(Part.TURNS))
@@ -79,15 +91,22 @@ class Stopping(Restarting):
                 self._close_place(session, RuntimeClosed("draining"))
                 continue
             if place.actor.runs:
-                drain.handed_back.append(session)
-            self._ask_to_leave(session, Mode.FORCE)
+                drain.handed_back.add(session)
+            self._ask_to_leave(session, Mode.FORCE, PassivationReason.DRAINED)
+
+    def _note_unbegun(self, session: SessionId, legacy: Legacy | None) -> None:
+        """A turn that was to begin in a new epoch is the next owner's."""
+        if self._drain is not None and legacy is not None and legacy.unbegun is not None:
+            self._drain.handed_back.add(session)
 
     def _after(self, delay_s: float, message: TimeUp) -> None:
-        self._stage.clock.call_later(delay_s, lambda: self.actor_inbox.signal(message))
+        assert self._drain is not None
+        timer = self._stage.clock.call_later(delay_s, lambda: self.actor_inbox.signal(message))
+        self._drain.timers.append(timer)
 
     def _report_if_drained(self) -> None:
         backstage = self._stage.backstage
-        quiet = backstage is None or not backstage.leaving
+        quiet = backstage is None or backstage.quiet
         if self._drain is not None and not self._places and quiet and not self._drain.done:
             self._drain.answer(())
 

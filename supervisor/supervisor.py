@@ -13,7 +13,8 @@ from ..actors.errors import SessionClosed, SessionNotFound, SessionParked
 from ..actors.kernel.mailbox import Mail, Mailbox
 from ..actors.kernel.reply import Reply
 from ..actors.ports import SessionId, Timer
-from ..actors.session.messages import Departed, Departure, Ended, Stayed
+from ..actors.session.messages import LEFT, Departed, Departure, Ended, Stayed
+from ..actors.session.reasons import ActivationReason
 from ..actors.session.stage import Stage
 from .activation import Activating
 from .admission import Admitting
@@ -23,6 +24,8 @@ from .config import Config
 from .directory import Directory
 from .door import Door
 from .drain import Draining
+from .explaining import Explaining
+from .explanation import Leaves
 from .farewells import Farewells
 from .idle import IdleQueue
 from .lining import Lining
@@ -32,13 +35,18 @@ from .messages import (
     Create,
     Drain,
     Evict,
+    Explain,
+    Found,
     LookAgain,
     NotOpened,
     Opened,
+    Park,
     Quiet,
     Reopen,
+    Revive,
     Sweep,
     TimeUp,
+    Unpinned,
     Wanted,
 )
 from .passivation import Passivating
@@ -56,7 +64,7 @@ ALARM_AGAIN_S: Final = 5.0
 log = structlog.get_logger()
 
 
-class SupervisorActor(Stopping):
+class SupervisorActor(Explaining):
     """Creates, wakes, restarts and passivates sessions, within the limits of its ledger.
 
     It is on no message's path: a session that is on stage is found in the directory. It waits for
@@ -71,6 +79,7 @@ class SupervisorActor(Stopping):
         directory: Directory,
         config: Config,
         door: Door,
+        new_id: Callable[[int], str],
     ) -> None:
         super().__init__(mailbox=mailbox)
         self.ledger = Ledger(
@@ -86,15 +95,20 @@ class SupervisorActor(Stopping):
         self._directory = directory
         self._config = config
         self._door = door
+        self._new_id = new_id
         self._idle = IdleQueue(config.idle_s)
         self._restarts = Restarts(config.max_restarts, config.restart_window_s)
         self._farewells = Farewells()
+        self._leaves = Leaves()
+        self._looking: set[asyncio.Task[None]] = set()
         self._places: dict[SessionId, Place] = {}
         self.line = WaitingLine()
         self._line_timer: Timer | None = None
         self._opening: set[asyncio.Task[Opened | NotOpened]] = set()
         self._timer: Timer | None = None
         self._timer_at = 0.0
+        if config.subscriber_pin_s:
+            logs.on_deserted = lambda session: mailbox.signal(Unpinned(session))
         self._drain: Draining | None = None
         self._questions = Questions()
         self.alarms = Alarms(
@@ -131,6 +145,7 @@ class SupervisorActor(Stopping):
         session = mail.message.session
         if self.ledger.slot(session) is not Slot.PASSIVATING or self._drain is not None:
             return  # an order that outlived the activation it was meant for
+        self._places[session].asked_ms = None
         self._farewells.stayed(session)
         self.ledger.move(session, Slot.RESIDENT)
         self._watch(session, self._stage.clock.monotonic())
@@ -139,13 +154,22 @@ class SupervisorActor(Stopping):
     def _departed(self, mail: Mail) -> None:
         session, how = mail.message.session, mail.message.how
         place = self._places[session]
-        place.actor = None
+        place.actor, place.legacy = None, mail.message.legacy
         self._idle.remove(session)
         self._farewells.departed(session, how)
+        place.since_ms, place.asked_ms = self._stage.clock.now_ms(), None
+        self._leaves.note(mail.message, place.since_ms)
         if how is Departure.DELETED:
+            self._stage.pins.forget(session)
+            self.parked.pop(session, None)
             self._close_place(session, SessionNotFound(session))
+        elif session in self.parked and self._drain is None:
+            if how in LEFT:
+                self._stage.stats.count_passivation(mail.message.reason)
+            self._questions.keep(session, mail.message.waiting)
+            self._send_away(session, self.parked[session])
         elif how is Departure.PASSIVATED:
-            self._stage.stats.passivated += 1
+            self._stage.stats.count_passivation(mail.message.reason)
             self._questions.keep(session, mail.message.waiting)
             self._close_place(session, SessionClosed(session))
             if self._drain is not None:
@@ -153,14 +177,23 @@ class SupervisorActor(Stopping):
             elif mail.message.wake_ms:
                 self.alarms.set(session, mail.message.wake_ms)
         elif how is Departure.FENCED or self._drain is not None:
+            self._note_unbegun(session, place.legacy)
             self._close_place(session, SessionClosed(session))
         elif how is Departure.RECALLED:
-            self._stage.stats.passivated += 1
-            self.ledger.move(session, Slot.RESERVED)
-            self._open(session, place)
+            self._stage.stats.count_passivation(mail.message.reason)
+            self._come_back(session, place, ActivationReason.RECALLED)
+        elif how is Departure.RENEWED:
+            self._stage.stats.renewed += 1
+            self._come_back(session, place, ActivationReason.RENEWED)
         else:
             self._restart(session, mail.message.error)
         self._serve_line()
+
+    def _come_back(self, session: SessionId, place: Place, why: ActivationReason) -> None:
+        """Start a session again that has left, without a delay."""
+        place.why = why
+        self.ledger.move(session, Slot.RESERVED)
+        self._open(session, place)
 
     _HANDLERS: ClassVar[dict[type, Callable[[SupervisorActor, Mail], None]]] = {
         Create: Admitting.create,
@@ -169,12 +202,17 @@ class SupervisorActor(Stopping):
         NotOpened: Activating.not_opened,
         Stayed: _stayed,
         Evict: Passivating.evict,
+        Explain: Explaining.explain,
+        Found: Explaining.found,
         Ended: _ended,
         Departed: _departed,
         Reopen: Restarting.reopen,
+        Park: Restarting.park,
+        Revive: Restarting.revive,
         Alarm: Admitting.wake,
         Sweep: Passivating.sweep,
         LookAgain: Lining.look_again,
+        Unpinned: Lining.unpinned,
         Drain: Stopping.start_drain,
         TimeUp: Stopping.time_up,
         Quiet: Stopping.quiet,

@@ -30,6 +30,10 @@ class WaitingLine:
         """All that wait, in the order of coming."""
         return list(self._until_s)
 
+    def until_s(self, mail: Mail) -> float:
+        """How long `mail`, which waits, may do so."""
+        return self._until_s[mail][1]
+
     def add(self, user: UserId | None, mail: Mail, *, until_s: float) -> None:
         """Let `mail` wait until `until_s`."""
         self._fair.add(user, mail)

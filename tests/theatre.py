@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+import pytest
 from house import GUARD_S
 
 import greenroom
+from greenroom.actors.session import actor as session_actor
 from greenroom.adapters.journals.memory import MemoryJournal
 from greenroom.testing import FaultyJournal, ManualClock, Script, settle
 from greenroom.testing import SeededDispatcher as LotteryDispatcher
@@ -41,6 +43,21 @@ class GatedJournal(FaultyJournal):
         """What the memory journal keeps, by session."""
         kept: Any = self.journal
         return kept._records  # type: ignore[no-any-return]
+
+
+def crash_once(patch: pytest.MonkeyPatch) -> None:
+    """Have each message "boom" crash its session once; run again, it is refused."""
+    decide, crashed = session_actor.decide, []
+
+    def crashing(state: Any, command: Any, moment: Any) -> Any:
+        if getattr(command, "text", "") != "boom":
+            return decide(state, command, moment)
+        if any(command is other for other in crashed):
+            raise greenroom.NotAllowed(state.id, command.user, "host", "crash")
+        crashed.append(command)
+        raise RuntimeError("boom")
+
+    patch.setattr(session_actor, "decide", crashing)
 
 
 async def echo(turn: greenroom.Turn) -> AsyncIterator[str]:

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Final, get_args
 import msgspec
 import structlog
 
-from ..errors import Fenced, NoPipeline, OutcomeUnknown, Refused, text_of
+from ..errors import Fenced, NoPipeline, Refused
 from ..kernel.mailbox import Mail, Mailbox
-from ..kernel.reply import Reply
+from ..ports import IndexRow
 from .answers import answer
 from .attending import Attending
 from .backstage import EndReason
@@ -54,6 +54,7 @@ from .messages import (
     Erase,
     FlushPresence,
     GraceOver,
+    KeepAwake,
     Keyed,
     Passivate,
     Present,
@@ -66,6 +67,7 @@ from .messages import (
 from .outbox import Held, Outbox
 from .part import Phase
 from .permits import PermitGranted
+from .poison import after_crash
 from .presence import Presences
 from .rules import decide
 from .rules.moment import Moment
@@ -101,6 +103,9 @@ class SessionActor(Running, Leaving):
     decides against its newest state, and lets replies and publications out when what they follow
     is durable (promise P7).
     """
+
+    undone: Command | None = None
+    """What it crashed over, if nothing of that has left this activation."""
 
     def __init__(
         self,
@@ -140,10 +145,11 @@ class SessionActor(Running, Leaving):
         for user in {reader.user for reader in live.readers} - self.state.participants.keys():
             live.expel(user)
         backstage = self._stage.backstage
+        self.tell_activated()
         if self.state.lifecycle == "ended":
             live.finish()
             self._stage.tokens.pop(self.state.id, None)
-        elif backstage is not None:
+        elif backstage is not None and backstage.has_wings:
             self._wings = Wings(backstage, self.state.id, self.state.owner, self.actor_inbox)
             self._wings.open()
         if not self._opening:
@@ -174,24 +180,38 @@ class SessionActor(Running, Leaving):
             self.leave_if_drained()
 
     def process(self, mail: Mail) -> None:
-        """Handle one message; whatever a handler raises costs that command, and a restart."""
+        """Handle one message; whatever a handler raises costs at most that command, and a
+        restart."""
         try:
             self.handle(mail)
         except BaseException as error:
-            if isinstance(mail.reply_to, Reply):
-                mail.reply_to.set_error(OutcomeUnknown(self.state.id, why=text_of(error)))
+            after_crash(self, mail, error)
             self._crash(Departure.CRASHED, error)
 
     # --- commands ---
 
     def run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
         """Decide, journal, fold, and let out what follows when it is durable."""
+        before = self.state.revision
+        self._stage.stats.commands += 1
+        try:
+            held, bodies, row = self._take(command, reply, key)
+        except BaseException:
+            self.undone = command
+            raise
+        if row is not None:
+            held.commit = self._outbox.append(bodies, row, after=before)
+        self._outbox.put(held)
+        self._outbox.snapshot_if_due(self.state)
+
+    def _take(
+        self, command: Command, reply: Any, key: str | None
+    ) -> tuple[Held, list[bytes], IndexRow | None]:
+        """Decide and fold. Until this has returned nobody but this activation knows of it."""
         stage, state = self._stage, self.state
-        stage.stats.commands += 1
         try:
             if key is not None and (first := first_answer(state, key, command)) is not None:
-                self._outbox.put(Held(reply=reply, answer=first))
-                return
+                return Held(reply=reply, answer=first), [], None
             if stage.stream is None and type(command) in (Send, Greet):
                 raise NoPipeline(state.id)
             if type(command) is Compact:
@@ -203,9 +223,8 @@ class SessionActor(Running, Leaving):
             stage.stats.refused += 1
             if reply is None:
                 raise
-            self._outbox.put(Held(reply=reply, answer=refusal))
-            return
-        before, commit = state.revision, None
+            return Held(reply=reply, answer=refusal), [], None
+        row = None
         voice = self.voice
         published = events if voice is None else voice.accompany(state, events)
         for event in events:
@@ -223,9 +242,7 @@ class SessionActor(Running, Leaving):
             stage.stats.events += len(events)
             moved = not MOVES.isdisjoint(map(type, events))
             row = state.index_row(members=moved)
-            commit = self._outbox.append(bodies, row, after=before)
-        self._outbox.put(Held(published, moment.at_ms, commit=commit, reply=reply, answer=told))
-        self._outbox.snapshot_if_due(state)
+        return Held(published, moment.at_ms, reply=reply, answer=told), bodies, row
 
     def _remember(self, record: Done, event: Durable, at_ms: int) -> bytes:
         """Keep the answer, in the state and with the command's first event."""
@@ -284,6 +301,7 @@ class SessionActor(Running, Leaving):
         AwaitStopped: Running.await_stopped,
         ResourcesSettled: Upkeep.on_resources,
         SetToken: Upkeep.set_token,
+        KeepAwake: Upkeep.keep_awake,
         Passivate: Leaving.passivate,
         SetPhase: Attending.on_voice,
         Touch: Attending.on_voice,

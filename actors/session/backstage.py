@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -11,6 +11,7 @@ import msgspec
 
 from ..kernel.reply import Reply
 from ..ports import Clock, SessionId
+from .hooks import HookCall, Hooks
 from .info import SessionSnapshot
 from .resources import Factory
 from .secret import Secret
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 CLOSED_AT_ONCE: Final = 16
 """Sessions whose resources are being closed at one time while the runtime stops."""
 
+MOST_WAITING: Final = 100
+"""Calls of the hooks of one session that wait for one that hangs; of more, none is made."""
+
 
 class EndReason(StrEnum):
     """Why an activation has left the stage, or is over."""
@@ -31,6 +35,9 @@ class EndReason(StrEnum):
 
     PASSIVATED = "passivated"
     """It was idle, or had to make room: its next message wakes it."""
+
+    RENEWED = "renewed"
+    """A pipeline of it did not stop: the session is started again at once, in a new epoch."""
 
     DRAINED = "drained"
     """The runtime stops."""
@@ -54,8 +61,12 @@ is durable (spec V35, VX11): nothing is added to it. There is none after a crash
 owner has the session: what is in memory then may be more, or less, than the journal has.
 
 It may use the runtime, also for the same session, which is then started again before the hook is
-done. The hooks of one session run one after another. What it raises is logged and counted, and one
-that takes longer than `hook_timeout_s` is not waited for. A process that is killed calls none."""
+done. The hooks of one session run one after another (see `Hooks` for the others). This is the one
+that a session waits for when it leaves, as whoever takes over its work must come before whoever
+brings it back: for calls of others that are under way then, `hook_timeout_s` in all, and for its
+own as long again. What it raises is logged and counted, and one that takes longer is not waited
+for. An activation that leaves in order is told `PASSIVATED` or `DRAINED` here first, and then, when
+it has left, to `on_passivate`, which says why. A process that is killed calls none."""
 
 
 class TimeBoxes(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,11 +77,14 @@ class TimeBoxes(msgspec.Struct, frozen=True, kw_only=True):
     hook_s: float = 5.0
 
 
-class Backstage:
-    """Shared by all activations of a runtime that has a factory of resources, or an end hook.
+NO_HOOKS: Final = Hooks()
 
-    `leaving` are those whose end is under way: the runtime stops when there are none, which
-    `on_quiet` is told.
+
+class Backstage:
+    """Shared by all activations of a runtime that has a factory of resources, or a hook.
+
+    `leaving` are those whose end is under way, `calls` those of other hooks than theirs: the
+    runtime stops when there are none of both, which `on_quiet` is told.
     """
 
     def __init__(
@@ -82,6 +96,7 @@ class Backstage:
         factory: Factory | None,
         hook: EndHook | None,
         boxes: TimeBoxes,
+        follow: Hooks = NO_HOOKS,
     ) -> None:
         self.clock = clock
         self.stats = stats
@@ -89,10 +104,60 @@ class Backstage:
         self.factory = factory
         self.hook = hook
         self.boxes = boxes
+        self.follow = follow
+        self.calls: dict[SessionId, list[HookCall]] = {}
         self.leaving: set[Wings] = set()
         self.hooks: dict[SessionId, Reply[None]] = {}  # the last one of each session under way
         self.on_quiet: Callable[[], None] | None = None
         self._door: Door | None = None
+        self._given_up = False
+
+    @property
+    def has_wings(self) -> bool:
+        """Whether an activation has anything that comes to an end with it."""
+        return self.factory is not None or self.hook is not None
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody's end is under way, and no hook."""
+        return not self.leaving and not self.calls
+
+    # --- hooks ---
+
+    def tell(self, session: SessionId, name: str, hook: Callable[..., Any], *args: Any) -> None:
+        """Have a hook called, after all earlier ones of its session; it is not waited for."""
+        made = HookCall(self, session, name, hook, args)
+        waiting = self.calls.get(session, ())
+        if self._given_up or len(waiting) >= MOST_WAITING:
+            made.failed("not called, as the runtime stops" if self._given_up else "too many wait")
+            return
+        before = self.hooks.get(session)
+        self.hooks[session] = made.done
+        self.calls.setdefault(session, []).append(made)
+        if before is None:
+            made.begin()
+        else:
+            before.on_done(lambda _: made.begin())
+
+    def told(self, made: HookCall) -> None:
+        """One that was called, or would have been, is waited for no longer."""
+        session = made.session
+        waiting = self.calls[session]
+        waiting.remove(made)
+        if not waiting:
+            del self.calls[session]
+        if self.hooks.get(session) is made.done:
+            del self.hooks[session]
+        self._look_quiet()
+
+    def bound(self, session: SessionId) -> None:
+        """The session leaves: what it waits for is over in time."""
+        calls = tuple(self.calls.get(session, ()))
+        if calls:
+            timer = self.clock.call_later(self.boxes.hook_s, lambda: _give_up(calls))
+            calls[-1].done.on_done(lambda _: timer.cancel())
+
+    # --- the end ---
 
     def drain(self, on_quiet: Callable[[], None]) -> None:
         """From now on only so many close their resources at once."""
@@ -113,13 +178,19 @@ class Backstage:
 
     def give_up(self) -> None:
         """The time for hooks is over as well."""
+        self._given_up = True
+        for calls in list(self.calls.values()):
+            _give_up(tuple(calls))
         for wings in list(self.leaving):
             wings.give_up()
 
     def left(self, wings: Wings) -> None:
         """All is done for one of those that are leaving."""
         self.leaving.discard(wings)
-        if not self.leaving and self.on_quiet is not None:
+        self._look_quiet()
+
+    def _look_quiet(self) -> None:
+        if self.on_quiet is not None and self.quiet:
             self.on_quiet()
 
 
@@ -142,6 +213,11 @@ class Door:
             self._waiting.popleft()(self._leave)
         else:
             self._free += 1
+
+
+def _give_up(calls: Sequence[HookCall]) -> None:
+    for made in reversed(calls):  # the last one first: the end of each would begin the next one
+        made.give_up("not waited for any longer")
 
 
 def _nothing() -> None:

@@ -67,21 +67,28 @@ class Lane:
     two of a session never use its resources at once; in the mode `omni`, at once (spec, barge-in).
     """
 
-    __slots__ = ("_abandoned", "_host", "_mailbox", "_stage", "_stopping", "_waiting", "run")
+    __slots__ = ("_host", "_mailbox", "_stage", "_stopping", "abandoned", "run", "waiting")
 
     def __init__(self, host: Host, stage: Stage, mailbox: Mailbox) -> None:
         self.run: TurnRun | None = None
-        self._waiting: TurnStarted | None = None
+        self.waiting: TurnStarted | None = None
+        """It has been started, and its pipeline is not invoked yet."""
         self._host = host
         self._stage = stage
         self._mailbox = mailbox
         self._stopping: list[TurnRun] = []
-        self._abandoned: set[int] = set()
+        self.abandoned: set[int] = set()
+        """Turns whose pipelines were given up on: nothing more is begun beside them."""
 
     @property
     def stopping(self) -> bool:
         """Whether a run that was stopped has not done so yet."""
         return bool(self._stopping)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a run was given up on, and nothing is heard or waited for beside it."""
+        return bool(self.abandoned) and self.run is None and not self._stopping
 
     @property
     def said(self) -> Sequence[str]:
@@ -99,6 +106,20 @@ class Lane:
     # --- running ---
 
     def begin(self, event: TurnStarted) -> None:
+        """Invoke the pipeline, unless it has to wait for others, or for a new activation."""
+        stopping = self._stopping and self._host.state.settings.mode == "standard"
+        if stopping or self.abandoned:
+            self.waiting = event
+        else:
+            self._invoke(event)
+
+    def begin_beside(self) -> None:
+        """Begin what waits, beside what was given up on: there is to be no new activation."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            self._invoke(waiting)
+
+    def _invoke(self, event: TurnStarted) -> None:
         """Invoke the pipeline, unless the turn was ended before its start was durable."""
         host, stage = self._host, self._stage
         running = host.state.running
@@ -106,9 +127,6 @@ class Lane:
             return
         stream = stream_for(stage, running.kind)
         if stream is None:
-            return
-        if self._stopping and host.state.settings.mode == "standard":
-            self._waiting = event
             return
         stage.stats.turns_started += 1
         turn = Turn(host.state, running, _while_there(host.look), host.resources)
@@ -194,7 +212,7 @@ class Lane:
 
     def stop(self) -> None:
         """Stop the run that is heard, and hear nothing more of it."""
-        run, self.run, self._waiting = self.run, None, None
+        run, self.run, self.waiting = self.run, None, None
         if run is None:
             return
         run.stop()
@@ -202,25 +220,26 @@ class Lane:
             self._stopping.append(run)
 
     def gone(self, stamp: TurnOutput) -> None:
-        """Say what became of a run that was stopped; the turn that waited for it begins."""
+        """Say what became of a run that was stopped; the turn that waited for it begins, unless it
+        was given up on: then the session is to be claimed anew first."""
         run = next((run for run in self._stopping if run.stamp == stamp), None)
         if run is None or run.how is None:
             return
         self._stopping.remove(run)
         if run.how == "abandoned":
             self._stage.stats.abandoned_pipelines += 1
-            self._abandoned.add(run.turn)
+            self.abandoned.add(run.turn)
         self._host.publish_only(TurnStopped(turn=run.turn, attempt=stamp.attempt, how=run.how))
-        waiting = self._waiting
+        waiting = self.waiting
         if waiting is not None and not self._stopping:
-            self._waiting = None
+            self.waiting = None
             self.begin(waiting)
 
     def ask_stopped(self, turn: int, reply: Reply[Any]) -> None:
         """Answer whether the pipeline of the ended `turn` has stopped, when that is known."""
         run = next((run for run in self._stopping if run.turn == turn), None)
         if run is None:
-            reply.set("abandoned" if turn in self._abandoned else "stopped")
+            reply.set("abandoned" if turn in self.abandoned else "stopped")
         elif run.how is not None:  # its notice is still on the way, and its askers are answered
             reply.set(run.how)
         else:

@@ -7,8 +7,10 @@ from contextlib import suppress
 from functools import partial
 
 import structlog
+from msgspec import structs
 
 from ..errors import (
+    Fenced,
     GreenroomError,
     JournalFailed,
     OutcomeUnknown,
@@ -18,23 +20,26 @@ from ..errors import (
 )
 from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
-from ..ports import Timer
+from ..ports import Commit, Timer
 from .approvals import is_decided
 from .backstage import EndReason
 from .commands import HandBack
 from .ending import Erasure
+from .following import Following
 from .info import SessionSnapshot, snapshot
-from .messages import Committed, Departed, Departure, Mode, Stayed
+from .legacy import Legacy
+from .messages import LEFT, Committed, Departed, Departure, Mode, Stayed
 from .outbox import Held
 from .part import Phase
 from .parting import Parting
 from .permitted import Permitted
+from .reasons import PassivationReason
 from .wakes import wants_ms
 
 log = structlog.get_logger()
 
 
-class Leaving(Permitted):
+class Leaving(Following, Permitted):
     """How one activation leaves.
 
     In order: its last commits arrive; its pipeline stops, its resources are closed and the end
@@ -47,15 +52,35 @@ class Leaving(Permitted):
     _on_settled: Callable[[], None] | None
     erasure: Erasure | None = None  # of the class, like all that few sessions ever have
     grace: Timer | None = None
+    why = PassivationReason.ASKED
+    """Why it is leaving, if it is, in order."""
 
     @property
     def idle(self) -> bool:
-        """Whether it could leave now: no turn runs or waits for a free lane, no mail waits.
+        """Whether it could leave now: no turn runs or waits for a free lane, no mail waits, and
+        nothing else keeps it awake.
 
         A suspended turn does not run, and those behind it wait for people.
         """
         busy = self.works or self._outbox or self.actor_inbox.depth or self.stops
-        return self.phase is Phase.LIVE and not busy
+        return self.phase is Phase.LIVE and not busy and not self.kept_awake
+
+    @property
+    def awake_until_s(self) -> float:
+        """Until when it stays on stage without any work, in monotonic seconds (`Pins`)."""
+        read_since_s = self.active_s if self._live.readers else None
+        return self._stage.pins.until_s(self.state.id, read_since_s)
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether something was to keep it awake, even if the time of that is over."""
+        pins = self._stage.pins
+        return bool(pins.scopes(self.state.id) or (pins.subscriber_s and self._live.readers))
+
+    @property
+    def kept_awake(self) -> bool:
+        """Whether it stays on stage for now, though it may have nothing to do."""
+        return self._stage.clock.monotonic() < self.awake_until_s
 
     @property
     def works(self) -> bool:
@@ -87,6 +112,7 @@ class Leaving(Permitted):
             force = mode is Mode.FORCE and drained
             self.run_command(HandBack(cause=mail.message.cause), None)
             reason = EndReason.DRAINED if drained else EndReason.PASSIVATED
+            self.why = mail.message.reason
             self.go(reason, partial(self._write_out, force=force))
         else:
             self._stage.supervisor.signal(Stayed(self.state.id))
@@ -96,6 +122,7 @@ class Leaving(Permitted):
         older = self._opening or self._left_running
         waits = self.actor_inbox.depth or (self.runs and not older)
         if self.phase is Phase.LIVE and not waits:
+            self.why = PassivationReason.DRAINED
             self.go(EndReason.DRAINED, partial(self._write_out, force=False))
 
     # --- in order ---
@@ -185,6 +212,37 @@ class Leaving(Permitted):
             return
         self._depart(Departure.PASSIVATED)
 
+    def renew(self) -> None:
+        """Have the session claimed anew: whatever is still running of this epoch is fenced."""
+        lane = self._lane
+        assert lane is not None
+        with suppress(BaseException):  # a log that fails must not keep it in the old epoch
+            turns = sorted(lane.abandoned)
+            log.warning("session_renewed", session=self.state.id, epoch=self.epoch, stuck=turns)
+        self.renewing, self.unbegun = True, lane.waiting
+        self.go(EndReason.RENEWED, self._write_anew)
+
+    def _write_anew(self) -> None:
+        self._stop_showing()
+        self._outbox.snapshot(self.state)
+        self._outbox.release().on_done(self._depart_renewed)
+
+    def _depart_renewed(self, released: Commit) -> None:
+        """Go, and come back; unless another owner has the session by now."""
+        if self.phase is not Phase.GONE:
+            fenced = isinstance(released.error, Fenced)
+            self._depart(Departure.FENCED if fenced else Departure.RENEWED)
+
+    def _bequeath(self) -> Legacy | None:
+        """What the next activation is to know."""
+        lane, old = self._lane, self.legacy
+        abandoned = frozenset() if lane is None else frozenset(lane.abandoned)
+        if old is None:
+            none = self.unbegun is None and not abandoned
+            return None if none else Legacy(unbegun=self.unbegun, abandoned=abandoned)
+        unbegun = self.unbegun if self.renewing else old.unbegun
+        return structs.replace(old, unbegun=unbegun, abandoned=old.abandoned | abandoned)
+
     # --- in other ways ---
 
     def _crash(self, how: Departure, error: BaseException) -> None:
@@ -209,6 +267,8 @@ class Leaving(Permitted):
 
     def _depart(self, how: Departure, error: str = "") -> None:
         self.phase = Phase.GONE
+        if how in LEFT:
+            self.tell_passivated(self.why)
         self._leave_permit()
         if self._agenda is not None:
             self._agenda.stop()
@@ -220,9 +280,11 @@ class Leaving(Permitted):
             self.erasure.give_up(OutcomeUnknown(self.state.id, why=error))
         waiting = self._desk_made.take_waiting() if self._desk_made is not None else []
         if how is Departure.PASSIVATED:  # the mailbox is closed
-            departed = Departed(self.state.id, how, error, wants_ms(self.state), waiting)
+            wake_ms = wants_ms(self.state)
+            departed = Departed(self.state.id, how, error, wake_ms, waiting, self.why)
         else:
-            departed = Departed(self.state.id, how, error)
+            legacy = self._bequeath()
+            departed = Departed(self.state.id, how, error, reason=self.why, legacy=legacy)
             for mail in waiting:
                 self._hand_over(mail)
         self._stage.supervisor.signal(departed)

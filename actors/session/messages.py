@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum, auto
+from typing import Final
 
 import msgspec
 
@@ -13,7 +14,10 @@ from .commands import Command, Delete
 from .cursor import Cursor
 from .events import Cause, DeliveryFailed, PresenceChanged
 from .frames import Frame
+from .legacy import Legacy
 from .phases import Phase
+from .pins import Scope
+from .reasons import PassivationReason
 from .resources import Resources
 from .secret import Secret
 from .watch import FrameBuffer
@@ -264,6 +268,14 @@ class Passivate(msgspec.Struct, frozen=True):
 
     mode: Mode = Mode.IF_IDLE
     cause: Cause = "evicted"
+    reason: PassivationReason = PassivationReason.ASKED
+
+
+class KeepAwake(msgspec.Struct, frozen=True):
+    """Stay on stage while `scope` is open; answered when it has begun. No `user`: the program."""
+
+    user: UserId | None
+    scope: Scope
 
 
 class Erase(msgspec.Struct, frozen=True):
@@ -307,8 +319,15 @@ class Departure(Enum):
     FENCED = auto()
     """Another owner has claimed it."""
 
+    RENEWED = auto()
+    """Written out, as a pipeline of it does not stop: start it again, in a new epoch."""
+
     DELETED = auto()
     """Ended and hidden for good: nobody will find it again."""
+
+
+LEFT: Final = frozenset({Departure.PASSIVATED, Departure.RECALLED})
+"""How a session leaves in order."""
 
 
 class Departed(msgspec.Struct, frozen=True):
@@ -316,6 +335,8 @@ class Departed(msgspec.Struct, frozen=True):
 
     If it was passivated: at `wake_ms` (UTC milliseconds; 0: never) it wants to be on stage again,
     as something is due then; `waiting` are questions that its next activation is to answer.
+    `reason` is why it left, if it did so in order.
+    Otherwise `legacy` is what that is to know of this one, if anything.
     """
 
     session: SessionId
@@ -323,6 +344,8 @@ class Departed(msgspec.Struct, frozen=True):
     error: str = ""
     wake_ms: int = 0
     waiting: Sequence[Mail] = ()
+    reason: PassivationReason = PassivationReason.ASKED
+    legacy: Legacy | None = None
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -9,8 +9,9 @@ from ..kernel.actor import Actor
 from .agenda import Agenda
 from .commands import Command
 from .desk import Desk
-from .events import Ephemeral
+from .events import Ephemeral, TurnStarted
 from .lane import Lane
+from .legacy import Legacy
 from .live import LiveLog
 from .outbox import Held, Outbox
 from .screen import Screen
@@ -45,9 +46,16 @@ class Part(Actor):
     _screen: Screen | None
     _wings: Wings | None
     _agenda: Agenda | None = None  # of the class: most sessions have none of their own
+    legacy: Legacy | None = None
+    renewing = False
+    unbegun: TurnStarted | None = None
 
     def run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
         """Decide, journal, fold, and let out what follows when it is durable."""
+        raise NotImplementedError
+
+    def renew(self) -> None:
+        """Have the session claimed anew, in a new epoch."""
         raise NotImplementedError
 
     def publish_only(self, event: Ephemeral) -> None:

@@ -10,6 +10,7 @@ from .approvals import undecided
 from .attending import Attending
 from .commands import Expire, Fire
 from .events import ApprovalDecided, Event, SessionResumed, TurnEnded, TurnStarted, TurnSteered
+from .following import Following
 from .lane import Lane
 from .part import Phase
 from .turns import TurnOutput
@@ -17,7 +18,7 @@ from .upkeep import Upkeep
 from .wakes import due_by, wants_ms
 
 
-class Running(Attending, Upkeep):
+class Running(Attending, Following, Upkeep):
     """What one activation does about its turns, which its `Lane` runs."""
 
     # --- effects ---
@@ -28,16 +29,22 @@ class Running(Attending, Upkeep):
             self.active_s = self._stage.clock.monotonic()
             if self._lane is None:
                 self._lane = Lane(self, self._stage, self.actor_inbox)
+            self.tell_turn(event)
             self._lane.begin(event)
+            self._renew_if_stuck()
+        elif self.renewing:
+            self.unbegun = event
 
     def end_turn(self, event: TurnEnded) -> None:
         """Answer those who wait for the turn."""
         self.active_s = self._stage.clock.monotonic()
         self._stage.stats.count_turn(event.status)
+        self.tell_turn(event)
         if self._agenda is not None:
             self._agenda.follow(self.state)
         if self._desk_made is not None:
             self._desk_made.end_turn(self.state, event.turn)
+        self._renew_if_stuck()
 
     def end_steering(self, event: TurnSteered) -> None:
         """Who waits for the turn waits for the one that was handed its message."""
@@ -57,6 +64,21 @@ class Running(Attending, Upkeep):
         if self._lane is not None:
             self._lane.gone(mail.message.stamp)
             self._follow_permit()
+            self._renew_if_stuck()
+
+    def _renew_if_stuck(self) -> None:
+        """Have a new activation, with a new epoch, in the place of one whose pipeline is stuck.
+
+        A turn that runs beside it, as one may in the mode `omni`, ends first. One that leaves, or
+        has ended, goes as it is.
+        """
+        lane = self._lane
+        if lane is None or not lane.stuck or self.phase is not Phase.LIVE:
+            return
+        if self._draining:
+            lane.begin_beside()
+        elif self.state.lifecycle != "ended":
+            self.renew()
 
     def steer(self, mail: Mail) -> None:
         """Hand the pipeline that asks what it is to be steered by."""
@@ -80,10 +102,13 @@ class Running(Attending, Upkeep):
     def await_stopped(self, mail: Mail) -> None:
         """Answer when the pipeline of an ended turn has stopped."""
         reply: Any = mail.reply_to
-        if self._lane is None:
+        turn, legacy = mail.message.turn, self.legacy
+        if legacy is not None and turn in legacy.abandoned:
+            reply.set("abandoned")
+        elif self._lane is None:
             reply.set("stopped")
         else:
-            self._lane.ask_stopped(mail.message.turn, reply)
+            self._lane.ask_stopped(turn, reply)
 
     # --- what is due by itself ---
 

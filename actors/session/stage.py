@@ -10,7 +10,9 @@ from ..kernel.dispatcher import Dispatcher
 from ..kernel.mailbox import Mailbox
 from ..ports import Archive, Calendar, Clock, Journal, SessionId
 from .permits import Permits
+from .pins import Pins
 from .pipeline import Stream
+from .reasons import ActivationReason, PassivationReason
 from .secret import Secret
 from .watchdog import Watchdog
 
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
 
 
 class Stats(msgspec.Struct):
-    """Plain counters since the runtime started."""
+    """Plain counters since the runtime started.
+
+    `activated_by`, `passivated_by` and `turned_away_by` say the same as the totals of these names,
+    by reason and by the scope of the limit; what has not happened is not in them.
+    """
 
     commands: int = 0
     refused: int = 0
@@ -34,7 +40,13 @@ class Stats(msgspec.Struct):
     crashed: int = 0
     restarted: int = 0
     parked: int = 0
+    revived: int = 0
+    renewed: int = 0
+    poisoned: int = 0
     turned_away: int = 0
+    activated_by: dict[ActivationReason, int] = {}
+    passivated_by: dict[PassivationReason, int] = {}
+    turned_away_by: dict[str, int] = {}
     frames: int = 0
     frames_refused: int = 0
     frames_dropped: int = 0
@@ -51,6 +63,21 @@ class Stats(msgspec.Struct):
         """Count a turn that ended as `status`."""
         self.turns_ended[status] = self.turns_ended.get(status, 0) + 1
 
+    def count_activation(self, reason: ActivationReason) -> None:
+        """Count a session that has come on stage."""
+        self.activated += 1
+        self.activated_by[reason] = self.activated_by.get(reason, 0) + 1
+
+    def count_passivation(self, reason: PassivationReason) -> None:
+        """Count a session that has left the stage in order."""
+        self.passivated += 1
+        self.passivated_by[reason] = self.passivated_by.get(reason, 0) + 1
+
+    def count_refusal(self, scope: str) -> None:
+        """Count a session that got no slot, as the limit of `scope` forbids it."""
+        self.turned_away += 1
+        self.turned_away_by[scope] = self.turned_away_by.get(scope, 0) + 1
+
 
 class Stage(msgspec.Struct, kw_only=True):
     """The ports and settings that every session actor of one runtime is given.
@@ -62,8 +89,9 @@ class Stage(msgspec.Struct, kw_only=True):
     No session accepts frames at a shorter interval than `min_frame_interval_ms`.
     `tokens` are those of sessions that were given one; `backstage` is None if there is nothing to
     open and nobody to tell; `permits` is None if any number of turns may run. `archive` is where
-    sessions are kept that are deleted. `commits_at_once`: the journal's last commit was done when
-    its call returned, so the next command is likely to be answered soon.
+    sessions are kept that are deleted. `pins` are what keeps sessions awake beside their work.
+    `commits_at_once`: the journal's last commit was done when its call returned, so the next
+    command is likely to be answered soon.
     """
 
     dispatcher: Dispatcher
@@ -80,6 +108,7 @@ class Stage(msgspec.Struct, kw_only=True):
     mailbox_capacity: int
     min_frame_interval_ms: int
     tokens: dict[SessionId, Secret]
+    pins: Pins
     calendar: Calendar | None = None
     backstage: Backstage | None = None
     archive: Archive | None = None

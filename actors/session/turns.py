@@ -104,7 +104,7 @@ class TurnRun:
         self._signalled = False
         self._cancelled = False
         self._closing = False
-        self._began_s = self._heard_s = clock.monotonic()
+        self.began_s = self._heard_s = clock.monotonic()
         self._grace: Timer | None = None
         self._watchdog = watchdog
         turn.bind(self._ask_for_steering)
@@ -232,8 +232,11 @@ class TurnRun:
         return not self._keyed_only or kind not in (TextDelta, Message)
 
     def _hear_late(self, output: Any) -> None:
-        """The whole answer, if it bears a key, is placed in its own turn though it comes late."""
-        if type(output) is Message and output.key:
+        """The whole answer, if it bears a key, is placed in its own turn though it comes late.
+
+        Not of a run that was given up on: nobody listens to it any more at all.
+        """
+        if self.how is None and type(output) is Message and output.key:
             answer = check_output(output)
             assert isinstance(answer, Message)
             self._mailbox.signal(LateAnswer(answer))
@@ -254,13 +257,13 @@ class TurnRun:
         if self._signalled:  # what it has said waits to be taken: it is not the silent one
             self._heard_s = now
         # Compared as it is added below: rounded otherwise, it might never be due, and look on.
-        if now >= self._began_s + limits.wall_s:
+        if now >= self.began_s + limits.wall_s:
             self._time_out(TurnOverLimit("seconds", limits.wall_s))
             return None
         if now >= self._heard_s + limits.silence_s:
             self._time_out(TurnOverLimit("seconds of silence", limits.silence_s))
             return None
-        return min(self._began_s + limits.wall_s, self._heard_s + limits.silence_s) - now
+        return min(self.began_s + limits.wall_s, self._heard_s + limits.silence_s) - now
 
     def _time_out(self, error: TurnOverLimit) -> None:
         self._end(("failed", text_of(error)))

@@ -157,6 +157,7 @@ class Wings:
             self._call()
         else:
             before.on_done(lambda _: self._call())
+            backstage.bound(self.session)
 
     def _call(self) -> None:
         if self._called or self._backstage.hook is None:

@@ -11,11 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 from rooms.hall import refused
-from theatre import GatedJournal, ManualClock, Script, play, settle, texts
+from theatre import GatedJournal, ManualClock, Script, crash_once, play, settle, texts
 
 import greenroom
 from greenroom import NoApproval, RequestApproval, ToolCall, ToolResult
-from greenroom.actors.session import actor as session_actor
 from greenroom.actors.session import events as happened
 from greenroom.adapters.journals.memory import MemoryJournal
 
@@ -815,13 +814,6 @@ def test_a_decision_without_a_pipeline_waits_for_one() -> None:
 def test_a_crash_of_a_resumed_run_begins_again_where_it_was_resumed(
     attempts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decide = session_actor.decide
-
-    def crashing(state: Any, command: Any, moment: Any) -> Any:
-        if getattr(command, "text", "") == "boom":
-            raise RuntimeError("boom")
-        return decide(state, command, moment)
-
     async def scene() -> None:
         script = Script()
         async with asked(script, turn_attempts=attempts) as (_, session, clock):
@@ -833,9 +825,8 @@ def test_a_crash_of_a_resumed_run_begins_again_where_it_was_resumed(
             await settle()
             assert await results(session) == {"a": "half"}
 
-            monkeypatch.setattr(session_actor, "decide", crashing)
-            with pytest.raises(greenroom.OutcomeUnknown):
-                await session.post("ann", "boom")
+            crash_once(monkeypatch)
+            session.post("ann", "boom")
             script.cue("s", 1, ToolResult(id="a", value="whole"), "then", None)
             await clock.advance(1.0)
 

@@ -14,7 +14,7 @@ import pytest
 from agents.workshop import Workshop, until, uses
 from house import Gate, logged
 from rooms.hall import Ear, refused
-from theatre import GatedJournal, ManualClock, Script, echo, play, settle, take, texts
+from theatre import GatedJournal, ManualClock, Script, crash_once, echo, play, settle, take, texts
 
 import greenroom
 from greenroom.actors.session import actor as session_actor
@@ -411,14 +411,7 @@ def test_a_suspended_turn_goes_on_when_there_are_resources_again() -> None:
 
 @pytest.fixture
 def boom(monkeypatch: pytest.MonkeyPatch) -> None:
-    decide = session_actor.decide
-
-    def crashing(state: Any, command: Any, moment: Any) -> Any:
-        if getattr(command, "text", "") == "boom":
-            raise RuntimeError("boom")
-        return decide(state, command, moment)
-
-    monkeypatch.setattr(session_actor, "decide", crashing)
+    crash_once(monkeypatch)
 
 
 PATHS = ["passivated", "recalled", "forced", "ended", "deleted", "crashed", "parked", "fenced"]

@@ -39,12 +39,13 @@ def test_p06_a_crash_loses_only_the_command_in_hand() -> None:
             await clock.advance(1.0)
 
             assert await replies[0]
-            with pytest.raises(greenroom.OutcomeUnknown, match="Boom"):
+            with pytest.raises(greenroom.PoisonCommand, match="Boom") as poison:
                 await replies[1]
+            assert poison.value.returned.text == "boom"
             assert await replies[2]
             assert await replies[3]
             assert texts(await session.transcript("ann")) == ["one", "two", "three"]
-            assert runtime.stats.restarted == 1
+            assert (runtime.stats.restarted, runtime.stats.poisoned) == (2, 1)
 
     play(scene)
 
@@ -69,7 +70,7 @@ def test_p06_what_was_taken_before_the_crash_is_still_acknowledged() -> None:
             await clock.advance(1.0)
 
             assert (await first).revision == 1
-            assert isinstance(crashed.error, greenroom.OutcomeUnknown)
+            assert isinstance(crashed.error, greenroom.PoisonCommand)
             assert (await later).revision == 2
 
     play(scene)

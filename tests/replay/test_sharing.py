@@ -42,7 +42,7 @@ def test_lx5_whatever_goes_wrong_in_one_session_no_other_one_notices(
                 await hot.post("ann", str(number))
                 await calm.post("ann", str(number))
                 if number == 2:
-                    with pytest.raises(greenroom.OutcomeUnknown):
+                    with pytest.raises(greenroom.PoisonCommand):
                         await hot.post("ann", "boom")
 
             calm_items = await read(calm, START)

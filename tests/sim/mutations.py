@@ -146,10 +146,9 @@ MUTATIONS = (
     Mutation(
         "a session that has left begins a new restart window",
         "supervisor/supervisor.py",
-        "            self._stage.stats.passivated += 1\n            self._questions.keep(",
-        "            self._stage.stats.passivated += 1\n"
-        "            self._restarts._windows.pop(session, None)\n"
-        "            self._questions.keep(",
+        "        elif how is Departure.PASSIVATED:\n",
+        "        elif how is Departure.PASSIVATED:\n"
+        "            self._restarts._windows.pop(session, None)\n",
     ),
     Mutation(
         "a failed commit voids nothing",
@@ -173,9 +172,9 @@ MUTATIONS = (
     Mutation(
         "the outputs of a run that was stopped are recorded for the one that runs",
         "actors/session/lane.py",
-        "        run, self.run, self._waiting = self.run, None, None\n        if run is None:\n"
+        "        run, self.run, self.waiting = self.run, None, None\n        if run is None:\n"
         "            return\n        run.stop()\n",
-        "        run, self._waiting = self.run, None\n        if run is None:\n"
+        "        run, self.waiting = self.run, None\n        if run is None:\n"
         "            return\n        run.stop()\n",
     ),
     Mutation(
@@ -247,8 +246,8 @@ MUTATIONS = (
     Mutation(
         "an event is applied, and not journaled",
         "actors/session/actor.py",
-        "            commit = self._outbox.append(bodies, row, after=before)\n",
-        "            commit = self._outbox.append(bodies[:1], row, after=before)\n",
+        "            held.commit = self._outbox.append(bodies, row, after=before)\n",
+        "            held.commit = self._outbox.append(bodies[:1], row, after=before)\n",
     ),
     Mutation(
         "a parting takes the mailbox of its successor",

@@ -144,8 +144,8 @@ class Crowd:
     async def come_to_rest(self) -> None:
         for _ in range(2):
             self.journal.heal()
-            for _ in range(10):
-                await self.clock.advance(1.0)
+            for _ in range(10):  # a crash is answered after the delays of two restarts
+                await self.clock.advance(6.0)
 
     def _note(self, name: str, reply: Any, holds: Check) -> None:
         self.told.append((name, reply, holds))

@@ -11,9 +11,10 @@ from greenroom.supervisor.config import OPTIONAL_LIMITS, Config
 
 COUNTS = ["max_sessions", "max_sessions_per_user", "mailbox_capacity", "live_events",
           "turn_attempts", "snapshot_bytes", "max_waiting"]  # fmt: skip
-POSITIVE = ["idle_s", "live_age_s", "restart_window_s"]
+POSITIVE = ["idle_s", "live_age_s", "restart_window_s", "keep_awake_max_s"]
 NUMBERS = [field for field in Config.__struct_fields__ if field != "dev_user"]
-NOT_NEGATIVE = ["restart_delay_s", "max_restart_delay_s", "stop_budget_s", "admission_wait_s"]
+NOT_NEGATIVE = ["restart_delay_s", "max_restart_delay_s", "stop_budget_s", "admission_wait_s",
+                "subscriber_pin_s"]  # fmt: skip
 
 
 def refused(field: str, **settings: Any) -> ConfigError:

@@ -15,7 +15,7 @@ def request() -> tuple[Mail, Reply[DrainReport]]:
 def test_p16_the_report_names_every_session_once_by_how_it_went() -> None:
     mail, reply = request()
     drain = Draining(mail, ["d", "b", "c", "a"])
-    drain.handed_back.append("c")
+    drain.handed_back.add("c")
 
     drain.answer(["b"])
 

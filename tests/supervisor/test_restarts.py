@@ -76,3 +76,34 @@ def test_the_delay_is_never_longer_than_the_most_however_many_restarts(restarts:
     assert delay_s(restarts, first_s=0.05, most_s=0.05) == 0.05
     assert delay_s(restarts, first_s=0.0, most_s=5.0) == 0.0
     assert delay_s(restarts, first_s=1e300, most_s=1e301) <= 1e301
+
+
+DRAWN = st.floats(0.0, 1.0, exclude_max=True)
+
+
+@given(
+    restarts=st.integers(1, 2000),
+    first_s=st.floats(0.0, 10.0),
+    longer_s=st.floats(0.0, 100.0),
+    jitter=st.floats(0.0, 1.0),
+    drawn=DRAWN,
+)
+def test_p13_with_jitter_the_delay_stays_between_the_least_and_the_most(
+    restarts: int, first_s: float, longer_s: float, jitter: float, drawn: float
+) -> None:
+    most_s = first_s + longer_s
+
+    wait_s = delay_s(restarts, first_s=first_s, most_s=most_s, jitter=jitter, drawn=drawn)
+
+    assert first_s <= wait_s <= most_s
+
+
+@pytest.mark.parametrize("restarts", [1, 3, 50])
+def test_p13_sessions_that_crash_together_are_started_apart_also_at_the_most(restarts: int) -> None:
+    waits = [
+        delay_s(restarts, first_s=0.5, most_s=4.0, jitter=0.2, drawn=drawn)
+        for drawn in (0.0, 0.25, 0.5, 0.75)
+    ]
+
+    assert waits == sorted(set(waits))
+    assert waits[-1] / waits[0] == pytest.approx(1.15)

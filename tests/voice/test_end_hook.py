@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from agents.workshop import Workshop, until
 from house import Gate, logged
-from theatre import GatedJournal, ManualClock, Script, echo, play, settle, texts
+from theatre import GatedJournal, ManualClock, Script, crash_once, echo, play, settle, texts
 
 import greenroom
 from greenroom import EndReason
@@ -41,14 +41,7 @@ class Notes:
 
 @pytest.fixture
 def boom(monkeypatch: pytest.MonkeyPatch) -> None:
-    decide = session_actor.decide
-
-    def crashing(state: Any, command: Any, moment: Any) -> Any:
-        if getattr(command, "text", "") == "boom":
-            raise RuntimeError("boom")
-        return decide(state, command, moment)
-
-    monkeypatch.setattr(session_actor, "decide", crashing)
+    crash_once(monkeypatch)
 
 
 # --- once, whatever ends it ----------------------------------------------------------------------

@@ -387,7 +387,12 @@ def test_v14_the_time_is_up_also_while_the_session_is_away() -> None:
     async def scene() -> None:
         clock, journal = ManualClock(), GatedJournal()
         runtime = greenroom.Runtime(
-            hangs, clock=clock, journal=journal, restart_delay_s=3.0, turn_attempts=2
+            hangs,
+            clock=clock,
+            journal=journal,
+            restart_delay_s=3.0,
+            restart_jitter=0.0,
+            turn_attempts=2,
         )
         async with runtime:
             session = await runtime.create(user="ann", id="s")

@@ -12,12 +12,14 @@ from .base import Promise
 CRASHES: Final = (Boom, NotWritten, JournalFailed, Rejected, Fenced)
 EXPECTED: Final = frozenset(
     {
+        "command_set_aside",
         "end_hook_failed",
         "pipeline_abandoned",
         "resources_not_closed",
         "runtime_stopped",
         "session_not_opened",
         "session_parked",
+        "session_renewed",
         "session_restarts",
         "sessions_expired",
         "turn_failed",

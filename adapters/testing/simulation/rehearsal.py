@@ -17,7 +17,7 @@ from .coverage import states
 from .house import House
 from .observe import observed
 from .perform import perform
-from .steps import Script
+from .steps import Fault, Script
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -107,4 +107,6 @@ def _steps(script: Script) -> Counter[str]:
     counts: Counter[str] = Counter()
     for step in script.steps:
         counts[f"step {step.__struct_config__.tag}"] += 1
+        if isinstance(step, Fault):
+            counts[f"fault {step.kind}"] += 1
     return counts
