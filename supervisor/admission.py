@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pykka._envelope import Envelope
-
 from ..actors.errors import (
     GreenroomError,
     RuntimeClosed,
@@ -94,7 +92,7 @@ class Admitting(Lining):
             return
         box, is_new = self._directory.open(session, lambda: self._stage.new_mailbox(session))
         if is_new:
-            self.wanted(Envelope(Wanted(session, box, why=ActivationReason.ALARM)))
+            self.wanted(Mail(Wanted(session, box, why=ActivationReason.ALARM)))
 
     # --- places ---
 
@@ -134,7 +132,7 @@ class Admitting(Lining):
         self.ledger.free(session)
         if isinstance(error, SessionExists) and place.box.depth:
             # Messages for the session that is there already have come into this mailbox.
-            place.deferred += (Envelope(Wanted(session, place.box)),)
+            place.deferred += (Mail(Wanted(session, place.box)),)
         else:
             self._directory.forget(session, place.box)
             place.box.close(lambda _: error)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pykka._envelope import Envelope
-
 from ..actors.errors import RuntimeClosed
 from ..actors.kernel.mailbox import Mail
 from ..actors.kernel.reply import Reply
@@ -45,7 +43,7 @@ class Explaining(Stopping):
         session = mail.message.session
         try:
             row = await self._stage.journal.find(session)
-            self.actor_inbox.put_system(Envelope(Found(session, row), mail.reply_to))
+            self.actor_inbox.put_system(Mail(Found(session, row), mail.reply_to))
         except Exception as error:  # of the journal, unless it was closed meanwhile
             _answer(mail, RuntimeClosed("stopped") if self.actor_inbox.closed else error)
 

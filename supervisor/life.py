@@ -9,11 +9,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import structlog
-from pykka._envelope import Envelope
 
 from ..actors.errors import ConfigError, RuntimeClosed
 from ..actors.kernel.dispatcher import Dispatcher, LoopDispatcher
-from ..actors.kernel.mailbox import Mailbox
+from ..actors.kernel.mailbox import Mail, Mailbox
 from ..actors.kernel.reply import Reply
 from ..actors.ports import Archive, Calendar, Clock, Journal, Pipeline, SessionId
 from ..actors.session.backstage import Backstage, EndHook
@@ -235,7 +234,7 @@ class Life(Registry):
         self._phase = "draining"
         reply: Reply[DrainReport] = Reply(self._dispatcher)
         budget = self.config.stop_budget_s if budget_s is None else budget_s
-        self._mailbox.put_system(Envelope(Drain(budget), reply))
+        self._mailbox.put_system(Mail(Drain(budget), reply))
         await self._keeper.stop()
         report = await reply
         if self._report is not None:  # another call was faster

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import structlog
-from pykka._envelope import Envelope
 
 from ..actors.errors import SessionParked
 from ..actors.kernel.mailbox import Mail
@@ -90,7 +89,7 @@ class Restarting(Activating):
         else:
             left: Reply[bool] = Reply()
             left.on_done(lambda _: tell(mail, True))
-            self.evict(Envelope(Evict(session, force=True), left))
+            self.evict(Mail(Evict(session, force=True), left))
 
     def revive(self, mail: Mail) -> None:
         """Forget what a session was parked for, or held for as damaged: its next message, or what

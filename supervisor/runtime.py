@@ -6,10 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from pykka._envelope import Envelope
-
 from ..actors.errors import MailboxClosed, Overloaded, RuntimeClosed, SessionNotFound
-from ..actors.kernel.mailbox import Mailbox
+from ..actors.kernel.mailbox import Mail, Mailbox
 from ..actors.kernel.reply import Reply
 from ..actors.ports import NewSession, SessionId, UserId
 from ..actors.session import values
@@ -180,11 +178,12 @@ class Runtime(Life):
         self, session: SessionId, message: object, to: Callable[[Any], Any] | None = None
     ) -> Reply[Any]:
         """Queue `message` for a session, waking it if need be; the reply is passed through `to`."""
-        reply: Reply[Any] = Reply(self.dispatcher, to=to)
         if self._phase != "running":
-            reply.set_error(RuntimeClosed(self._phase))
-            return reply
-        mail = Envelope(message, reply)
+            refused: Reply[Any] = Reply(self.dispatcher)
+            refused.set_error(RuntimeClosed(self._phase))
+            return refused
+        reply: Reply[Any] = Reply(self.dispatcher, to=to, soon=self._stage.commits_at_once)
+        mail = Mail(message, reply)
         while True:
             box = self._directory.get(session)
             try:
@@ -206,7 +205,7 @@ class Runtime(Life):
         box = self._directory.get(session)
         if box is not None:
             with suppress(MailboxClosed, Overloaded):
-                box.put(Envelope(message))
+                box.put(Mail(message))
 
     def next_submission(self) -> str:
         """An id for a submission: `sub_` and 8 hexadecimal digits (spec A01).
@@ -234,7 +233,7 @@ class Runtime(Life):
         if self._phase != "running" or self._mailbox is None:
             raise RuntimeClosed(self._phase)
         try:
-            self._mailbox.put_system(Envelope(message, reply))
+            self._mailbox.put_system(Mail(message, reply))
         except MailboxClosed:
             raise RuntimeClosed(self._phase) from None
 
@@ -246,7 +245,7 @@ class Runtime(Life):
         is raised. Works while the runtime is draining. Raises InvalidInput. Refused: RuntimeClosed.
         """
         reply: Reply[Explanation] = Reply(self.dispatcher)
-        asked = Envelope(Explain(values.session_id(session)), reply)
+        asked = Mail(Explain(values.session_id(session)), reply)
         if self._mailbox is None or self._phase not in ("running", "draining"):
             reply.set_error(RuntimeClosed(self._phase))
             return reply

@@ -112,12 +112,18 @@ class Interrupted:
         self._before, self._after = before, after
 
     def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def acquire(self) -> None:
         act, self._before = self._before, None
         if act is not None:
             act()
         self._lock.acquire()
 
-    def __exit__(self, *_: object) -> None:
+    def release(self) -> None:
         self._lock.release()
         act, self._after = self._after, None
         if act is not None:

@@ -8,7 +8,6 @@ from typing import Any, Final, Self, TypeVar
 import pykka
 import structlog
 from pykka import messages
-from pykka._envelope import Envelope
 
 from ..errors import MailboxClosed, OutcomeUnknown, WouldDeadlock, text_of, without_frames
 from .dispatcher import Dispatcher
@@ -75,7 +74,7 @@ class Ref(pykka.ActorRef[A]):
             MailboxClosed: the actor has stopped.
             Overloaded: its mailbox is full.
         """
-        self.actor_inbox.put(Envelope(message))
+        self.actor_inbox.put(Mail(message))
 
     def ask(self, message: Any, *, block: bool = True, timeout: float | None = None) -> Any:
         """Queue `message` and return its answer, or with `block=False` the `Reply`.
@@ -86,9 +85,9 @@ class Ref(pykka.ActorRef[A]):
         """
         if block:
             self._refuse_to_deadlock()
-        reply: Reply[Any] = Reply(self.actor_inbox.dispatcher)
+        reply: Reply[Any] = Reply(self.actor_inbox.dispatcher, soon=True)
         try:
-            self.actor_inbox.put(Envelope(message, reply_to=reply))
+            self.actor_inbox.put(Mail(message, reply_to=reply))
         except Exception as error:
             reply.set_error(error)
         return reply.get(timeout=timeout) if block else reply
@@ -99,7 +98,7 @@ class Ref(pykka.ActorRef[A]):
             self._refuse_to_deadlock()
         reply: Reply[bool] = Reply(self.actor_inbox.dispatcher)
         try:
-            self.actor_inbox.put_system(Envelope(_STOP(), reply_to=reply))
+            self.actor_inbox.put_system(Mail(_STOP(), reply_to=reply))
         except MailboxClosed:
             reply.set(False)
         return reply.get(timeout=timeout) if block else reply
@@ -173,7 +172,7 @@ class Actor(pykka.Actor):
 
     def stop(self) -> None:
         """Stop before the next command."""
-        self.actor_inbox.put_system(Envelope(_STOP()))
+        self.actor_inbox.put_system(Mail(_STOP()))
 
     def process(self, mail: Mail) -> None:
         """Handle one message and contain whatever comes of it."""
@@ -183,7 +182,7 @@ class Actor(pykka.Actor):
             # pykka's own loop answers a BaseException by stopping every actor of the process.
             self._fail(error)
             if mail.reply_to is not None:
-                mail.reply_to.set_error(self._told(error))  # type: ignore[attr-defined]
+                mail.reply_to.set_error(self._told(error))
 
     def handle(self, mail: Mail) -> None:
         """Handle one message and answer it with what `on_receive` returns."""

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Final, get_args
 
 import msgspec
 import structlog
-from pykka._envelope import Envelope
 
 from ..errors import Fenced, NoPipeline, Refused
 from ..kernel.mailbox import Mail, Mailbox
@@ -91,7 +90,7 @@ class Begin(msgspec.Struct, frozen=True):
     """The first message of an activation."""
 
 
-_BEGIN: Final = Envelope(Begin())
+_BEGIN: Final = Mail(Begin())
 
 log = structlog.get_logger()
 

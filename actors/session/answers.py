@@ -16,6 +16,8 @@ from .commands import (
     Greet,
     Interrupt,
     Join,
+    Post,
+    Record,
     Send,
     SetWake,
     Steer,
@@ -121,6 +123,8 @@ decode_answer = msgspec.msgpack.Decoder(Answer).decode
 def answer(state: State, command: Command, events: Sequence[Durable]) -> Told:
     """The answer to `command`, which caused `events`, already folded into `state`."""
     match command:
+        case Post() | Record():  # first: ruling all others out takes 1 us of the 19 of a post
+            return Receipt(revision=state.revision)
         case Send() | Greet() | Compact():
             return _ticket(state, _turn_of(events))
         case Undo() | Truncate():

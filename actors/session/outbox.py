@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import msgspec
+
 from ..errors import (
     Fenced,
     GreenroomError,
@@ -34,30 +36,18 @@ class Later:
         self.make = make
 
 
-class Held:
+class Held(msgspec.Struct, eq=False):
     """One decision: let out when `commit` is durable, or at once after those before it.
 
     An `answer` that is an exception is a refusal.
     """
 
-    __slots__ = ("answer", "at_ms", "commit", "events", "reply", "then")
-
-    def __init__(
-        self,
-        events: Sequence[Event] = (),
-        at_ms: int = 0,
-        *,
-        commit: Commit | None = None,
-        reply: Reply[object] | None = None,
-        answer: object = None,
-        then: Callable[[], None] | None = None,
-    ) -> None:
-        self.events = events
-        self.at_ms = at_ms
-        self.commit = commit
-        self.reply = reply
-        self.answer = answer
-        self.then = then
+    events: Sequence[Event] = ()
+    at_ms: int = 0
+    commit: Commit | None = None
+    reply: Reply[object] | None = None
+    answer: object = None
+    then: Callable[[], None] | None = None
 
 
 class Speaker(Protocol):
@@ -116,6 +106,7 @@ class Outbox:
         commit = self._stage.journal.append(
             self._live.session, bodies, epoch=self._epoch, after=after, row=row
         )
+        self._stage.commits_at_once = commit.done
         if not commit.done:
             commit.on_done(self._on_done)
         return commit

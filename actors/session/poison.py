@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
-from pykka._envelope import Envelope
 
 from ..errors import OutcomeUnknown, PoisonCommand, text_of
 from ..kernel.mailbox import Mail
@@ -23,10 +22,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-class Retried(Envelope[Any]):
+class Retried(Mail):
     """A command over which its session has crashed once, before anything of it was written."""
-
-    __slots__ = ()
 
 
 def after_crash(actor: SessionActor, mail: Mail, error: BaseException) -> None:

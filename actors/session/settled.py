@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pykka._envelope import Envelope
-
 from ..kernel.mailbox import Mail
 from ..kernel.reply import Reply
 from ..ports import Clock, Timer
@@ -27,7 +25,7 @@ class Settling:
     def wait(self, mail: Mail, turn: int) -> None:
         """Answer `mail` with False when its time is up, unless it is taken out before."""
         until_s = mail.message.until_s
-        waiting = Envelope(AwaitSettled(until_s, turn), mail.reply_to)
+        waiting = Mail(AwaitSettled(until_s, turn), mail.reply_to)
         if until_s is None:
             self._waiting[waiting] = None
         elif (left_s := until_s - self._clock.monotonic()) > 0:

@@ -90,6 +90,8 @@ class Stage(msgspec.Struct, kw_only=True):
     `tokens` are those of sessions that were given one; `backstage` is None if there is nothing to
     open and nobody to tell; `permits` is None if any number of turns may run. `archive` is where
     sessions are kept that are deleted. `pins` are what keeps sessions awake beside their work.
+    `commits_at_once`: the journal's last commit was done when its call returned, so the next
+    command is likely to be answered soon.
     """
 
     dispatcher: Dispatcher
@@ -111,6 +113,7 @@ class Stage(msgspec.Struct, kw_only=True):
     backstage: Backstage | None = None
     archive: Archive | None = None
     permits: Permits | None = None
+    commits_at_once: bool = False
 
     def new_mailbox(self, session: SessionId) -> Mailbox:
         """A mailbox for a session that has none."""

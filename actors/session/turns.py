@@ -9,10 +9,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 import structlog
-from pykka._envelope import Envelope
 
 from ..errors import MailboxClosed, TurnOverLimit, text_of
-from ..kernel.mailbox import Mailbox
+from ..kernel.mailbox import Mail, Mailbox
 from ..kernel.reply import Reply
 from ..ports import Timer
 from .approvals import check_request
@@ -245,7 +244,7 @@ class TurnRun:
     def _ask_for_steering(self) -> Reply[tuple[Message, ...]]:
         reply: Reply[tuple[Message, ...]] = Reply(self._mailbox.dispatcher)
         try:
-            self._mailbox.put_system(Envelope(TakeSteering(self.stamp), reply))
+            self._mailbox.put_system(Mail(TakeSteering(self.stamp), reply))
         except MailboxClosed:
             reply.set(())
         return reply

@@ -91,7 +91,7 @@ class MemoryJournal(MemoryRetention):
             record.extend(events)
             record.row, record.end = _listed(row), None
             self._note_members(record, row.members)
-            return record.head
+            return after + len(events)
 
         return self._write(write)
 

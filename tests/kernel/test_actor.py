@@ -7,12 +7,11 @@ from typing import Any
 import pykka
 import pytest
 from house import GUARD_S, FifoDispatcher, Gate, Probe, logged, loop_thread, probe, run, unwritable
-from pykka._envelope import Envelope
 
 from greenroom.actors.errors import MailboxClosed, OutcomeUnknown, Overloaded, WouldDeadlock
 from greenroom.actors.kernel.actor import Actor
 from greenroom.actors.kernel.dispatcher import LoopDispatcher
-from greenroom.actors.kernel.mailbox import Mailbox
+from greenroom.actors.kernel.mailbox import Mail, Mailbox
 from greenroom.actors.kernel.reply import Reply
 
 
@@ -147,7 +146,7 @@ def test_refusals_of_an_ask_come_as_its_answer() -> None:
 
 def test_an_actor_may_answer_later_than_it_returns() -> None:
     class Patient(Actor):
-        def handle(self, mail: Envelope[Any]) -> None:
+        def handle(self, mail: Mail) -> None:
             self.waiting = mail.reply_to
 
     dispatcher = FifoDispatcher()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from house import FifoDispatcher, Gate, LoopThread, SeededDispatcher, loop_thread, run
 
-from greenroom.actors.kernel.dispatcher import PASS, THROUGHPUT, LoopDispatcher
+from greenroom.actors.kernel.dispatcher import PASS, SHARED, THROUGHPUT, LoopDispatcher
 
 
 class StepLoop:
@@ -74,7 +74,7 @@ def test_nothing_runs_within_schedule() -> None:
     assert box.runs == []
 
     loop.once()
-    assert box.runs == [THROUGHPUT]
+    assert box.runs == [SHARED]
 
 
 def test_the_loop_is_woken_once_for_many_mailboxes() -> None:
@@ -116,7 +116,7 @@ def test_two_threads_that_find_the_loop_asleep_wake_it_once() -> None:
 
     assert len(loop.asked) == 1
     loop.once()
-    assert [box.runs for box in boxes] == [[THROUGHPUT], [THROUGHPUT]]
+    assert [len(box.runs) for box in boxes] == [1, 1]
 
 
 def test_a_mailbox_scheduled_while_others_run_is_not_forgotten() -> None:
@@ -129,7 +129,7 @@ def test_a_mailbox_scheduled_while_others_run_is_not_forgotten() -> None:
     assert (late.runs, loop.from_other_threads) == ([], 0)
     loop.once()
 
-    assert late.runs == [THROUGHPUT]
+    assert len(late.runs) == 1
 
 
 def test_a_dispatcher_that_ran_dry_is_woken_anew() -> None:
@@ -139,7 +139,7 @@ def test_a_dispatcher_that_ran_dry_is_woken_anew() -> None:
     for _ in range(3):
         dispatcher.schedule(box := Box())
         loop.once()
-        assert (box.runs, loop.asked) == ([THROUGHPUT], [])
+        assert (len(box.runs), loop.asked) == (1, [])
 
 
 def test_no_mailbox_is_lost_between_threads() -> None:
@@ -163,7 +163,7 @@ def test_no_mailbox_is_lost_between_threads() -> None:
         joined(in_threads(4, lambda n: schedule(beside.dispatcher, boxes[n])))
         all_ran.passed()
 
-    assert all(box.runs == [THROUGHPUT] for mine in boxes for box in mine)
+    assert all(len(box.runs) == 1 for mine in boxes for box in mine)
 
 
 # --- fairness ------------------------------------------------------------------------------------
@@ -179,6 +179,33 @@ def test_a_mailbox_with_more_to_do_goes_to_the_end_of_the_line() -> None:
     loop.once()
 
     assert order == ["busy", "other", "busy"]
+
+
+@pytest.mark.parametrize(
+    ("count", "each"), [(1, SHARED), (2, SHARED // 2), (SHARED // THROUGHPUT, THROUGHPUT)]
+)
+def test_few_mailboxes_share_what_is_handled_in_one_pass(count: int, each: int) -> None:
+    loop = StepLoop()
+    dispatcher = stepped(loop)
+    boxes = [Box() for _ in range(count)]
+    for box in boxes:
+        dispatcher.schedule(box)
+
+    loop.once()
+
+    assert [box.runs for box in boxes] == [[each]] * count
+
+
+def test_many_mailboxes_have_their_throughput_each() -> None:
+    loop = StepLoop()
+    dispatcher = stepped(loop)
+    boxes = [Box() for _ in range(SHARED)]
+    for box in boxes:
+        dispatcher.schedule(box)
+
+    loop.once()
+
+    assert all(box.runs == [THROUGHPUT] for box in boxes)
 
 
 def test_the_loop_sees_to_its_other_work_after_one_pass() -> None:

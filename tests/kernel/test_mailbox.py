@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from house import FifoDispatcher, Interrupted, logged, unwritable
 from pykka import messages
-from pykka._envelope import Envelope
 
 from greenroom.actors.errors import MailboxClosed, Overloaded, SessionClosed
-from greenroom.actors.kernel.mailbox import Mailbox
+from greenroom.actors.kernel.mailbox import Mail, Mailbox
 from greenroom.actors.kernel.reply import Reply
 
 
@@ -22,7 +21,7 @@ class Owner:
     def __init__(self) -> None:
         self.seen: list[Any] = []
 
-    def process(self, mail: Envelope[Any]) -> None:
+    def process(self, mail: Mail) -> None:
         if callable(mail.message):
             mail.message()
         else:
@@ -40,12 +39,12 @@ def mailbox(
 
 def put(box: Mailbox, *messages: object) -> None:
     for message in messages:
-        box.put(Envelope(message))
+        box.put(Mail(message))
 
 
 def ask(box: Mailbox, message: object, put: Callable[[Mailbox, Any], None]) -> Reply[Any]:
     reply: Reply[Any] = Reply()
-    put(box, Envelope(message, reply_to=reply))
+    put(box, Mail(message, reply_to=reply))
     return reply
 
 
@@ -142,7 +141,7 @@ def test_mail_that_comes_as_a_mailbox_goes_idle_is_not_forgotten(lane: Any, mome
     box, owner, dispatcher = mailbox()
     put(box, "one")
 
-    box._lock = Interrupted(**{moment: lambda: lane(box, Envelope("two"))})
+    box._lock = Interrupted(**{moment: lambda: lane(box, Mail("two"))})
     dispatcher.run_until_idle()
 
     assert owner.seen == ["one", "two"]
@@ -293,7 +292,7 @@ def test_a_closed_mailbox_hands_the_message_back(lane: Any) -> None:
     box.close()
 
     with pytest.raises(MailboxClosed) as refusal:
-        lane(box, Envelope("late"))
+        lane(box, Mail("late"))
 
     assert (refusal.value.name, refusal.value.returned) == ("s-1", "late")
     assert box.closed

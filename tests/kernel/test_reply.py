@@ -11,6 +11,8 @@ import pytest
 from house import GUARD_S, FifoDispatcher, Gate, logged, loop_thread, run, unwritable
 
 from greenroom.actors.errors import ReplyTimeout, WouldDeadlock
+from greenroom.actors.kernel.actor import Actor
+from greenroom.actors.kernel.dispatcher import LoopDispatcher
 from greenroom.actors.kernel.reply import Reply
 
 
@@ -24,6 +26,10 @@ def failed(error: BaseException) -> Reply[Any]:
     reply: Reply[Any] = Reply()
     reply.set_error(error)
     return reply
+
+
+async def wait_for(reply: Reply[Any]) -> Any:
+    return await reply
 
 
 # --- await ---------------------------------------------------------------------------------------
@@ -156,6 +162,73 @@ def test_waiters_that_gave_up_leave_nothing_behind() -> None:
         reply.get(timeout=0.0)
 
     assert not reply._callbacks
+
+
+def test_an_awaited_ask_takes_one_turn_of_the_loop() -> None:
+    """The answer is there when the task goes on: through a future, it would go on a turn later."""
+
+    class Echo(Actor):
+        def on_receive(self, message: Any) -> Any:
+            return message
+
+    async def main() -> tuple[str, int]:
+        loop, turns = asyncio.get_running_loop(), 0
+        ref = Echo.start(LoopDispatcher(loop))
+
+        def turn() -> None:
+            nonlocal turns
+            turns += 1
+            loop.call_soon(turn)
+
+        loop.call_soon(turn)
+        return await ref.ask("yes", block=False), turns
+
+    assert run(main()) == ("yes", 1)
+
+
+def test_an_answer_that_comes_later_than_the_next_pass_is_waited_for() -> None:
+    async def main() -> str:
+        reply: Reply[str] = Reply(FifoDispatcher(), soon=True)
+        waiting = asyncio.create_task(wait_for(reply))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        reply.set("yes")
+        return await waiting
+
+    assert run(main()) == "yes"
+
+
+def test_a_reply_is_abandoned_when_its_only_waiter_gives_up_at_once() -> None:
+    async def main() -> list[bool]:
+        reply: Reply[str] = Reply(FifoDispatcher(), soon=True)
+        waiting, abandoned = asyncio.create_task(wait_for(reply)), []
+        for _ in range(2):
+            await asyncio.sleep(0)
+            abandoned.append(reply.abandoned)
+            waiting.cancel()
+        return abandoned
+
+    assert run(main()) == [False, True]
+
+
+def test_a_reply_is_not_abandoned_by_the_first_of_two_who_begin_to_wait_together() -> None:
+    async def main() -> tuple[bool, str]:
+        reply: Reply[str] = Reply(FifoDispatcher(), soon=True)
+
+        async def look() -> bool:
+            await asyncio.sleep(0)
+            return reply.abandoned  # after the first has given up, before the second goes on
+
+        first, between, second = map(
+            asyncio.create_task, (wait_for(reply), look(), wait_for(reply))
+        )
+        await asyncio.sleep(0)
+        first.cancel()
+        abandoned = await between
+        reply.set("yes")
+        return abandoned, await second
+
+    assert run(main()) == (False, "yes")
 
 
 def test_raising_the_error_again_and_again_gathers_no_frames() -> None:

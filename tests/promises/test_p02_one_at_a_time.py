@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 from house import GUARD_S, FifoDispatcher, Gate, Probe, loop_thread, probe
-from pykka._envelope import Envelope
 
 from greenroom.actors.kernel.dispatcher import Runnable
-from greenroom.actors.kernel.mailbox import Mailbox
+from greenroom.actors.kernel.mailbox import Mail, Mailbox
 
 
 class Jealous(Probe):
@@ -22,7 +21,7 @@ class Jealous(Probe):
         self.overlaps = 0
         self._in_hand = threading.Lock()
 
-    def process(self, mail: Envelope[Any]) -> None:
+    def process(self, mail: Mail) -> None:
         if not self._in_hand.acquire(blocking=False):
             self.overlaps += 1
             return
@@ -89,7 +88,7 @@ def test_p02_a_mailbox_is_never_run_by_two_threads_at_once(attempt: int) -> None
             start.wait(GUARD_S)
             for number in range(each):
                 lane = box.put_system if number % 3 == 0 else box.put
-                lane(Envelope(handled))
+                lane(Mail(handled))
 
         threads = [threading.Thread(target=send, daemon=True) for _ in range(senders)]
         for thread in threads:

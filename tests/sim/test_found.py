@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 from house import FifoDispatcher
-from pykka._envelope import Envelope
 
 import greenroom
-from greenroom.actors.kernel.mailbox import Mailbox
+from greenroom.actors.kernel.mailbox import Mail, Mailbox
 from greenroom.actors.kernel.reply import Reply
 from greenroom.adapters.testing.simulation.bomb import BOMB
 from greenroom.testing import Gate, Hang, Stage, scripted
@@ -21,7 +20,7 @@ def crash(stage: Stage, session: str) -> None:
     """A handler of the session raises, before all that waits."""
     box = stage.runtime._directory.get(session)
     assert box is not None
-    box.put_system(Envelope(BOMB))
+    box.put_system(Mail(BOMB))
 
 
 def test_p11_a_crash_while_the_resources_are_closed_leaves_the_next_activation_its_mail() -> None:
@@ -108,7 +107,7 @@ def test_p11_a_question_left_by_a_crashed_activation_outlives_the_next_one() -> 
     """That one is told to leave before it comes to what its predecessor has left for it."""
     box = Mailbox(FifoDispatcher(), name="s")
     waiting: Reply[object] = Reply()
-    box.put_system(Envelope("how did the turn end?", waiting))
+    box.put_system(Mail("how did the turn end?", waiting))
 
     assert not box.close_if_idle()
 

@@ -4,9 +4,8 @@ import threading
 
 import pytest
 from house import FifoDispatcher, Gate
-from pykka._envelope import Envelope
 
-from greenroom.actors.kernel.mailbox import Mailbox
+from greenroom.actors.kernel.mailbox import Mail, Mailbox
 from greenroom.supervisor.directory import Directory
 
 
@@ -69,7 +68,7 @@ def test_the_deepest_mailbox_is_the_one_with_most_commands() -> None:
     for session, depth in (("a", 2), ("b", 5), ("c", 0)):
         made, _ = directory.open(session, box)
         for _ in range(depth):
-            made.put(Envelope("command"))
+            made.put(Mail("command"))
 
     assert directory.deepest() == 5
 

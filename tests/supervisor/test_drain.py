@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pykka._envelope import Envelope
-
 from greenroom.actors.kernel.mailbox import Mail
 from greenroom.actors.kernel.reply import Reply
 from greenroom.supervisor.drain import Draining
@@ -11,7 +9,7 @@ from greenroom.supervisor.messages import Drain, DrainReport
 def request() -> tuple[Mail, Reply[DrainReport]]:
     """Somebody asks for a drain."""
     reply: Reply[DrainReport] = Reply()
-    return Envelope(Drain(1.0), reply), reply
+    return Mail(Drain(1.0), reply), reply
 
 
 def test_p16_the_report_names_every_session_once_by_how_it_went() -> None:
@@ -53,7 +51,7 @@ def test_p16_who_asks_afterwards_is_told_the_same() -> None:
 
 
 def test_a_drain_that_nobody_waits_for_is_quiet() -> None:
-    drain = Draining(Envelope(Drain(1.0)), [])
+    drain = Draining(Mail(Drain(1.0)), [])
 
     drain.answer(())
 

@@ -5,14 +5,13 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from pykka._envelope import Envelope
 
 from greenroom.actors.kernel.mailbox import Mail
 from greenroom.supervisor.waiting import WaitingLine
 
 
 def mail(name: str) -> Mail:
-    return Envelope(name)
+    return Mail(name)
 
 
 def line(*waiting: tuple[str | None, str, float]) -> tuple[WaitingLine, dict[str, Mail]]:

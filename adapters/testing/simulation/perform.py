@@ -6,8 +6,6 @@ import asyncio
 from contextlib import suppress
 from typing import Any, Final
 
-from pykka._envelope import Envelope
-
 from ....actors.errors import (
     GreenroomError,
     JournalFailed,
@@ -15,6 +13,7 @@ from ....actors.errors import (
     NotWritten,
     Rejected,
 )
+from ....actors.kernel.mailbox import Mail
 from ....actors.kernel.reply import Reply
 from ....actors.session.frames import Frame, VisualSettings
 from ....actors.session.settings import Settings
@@ -163,7 +162,7 @@ def _crash(house: House, step: Crash) -> None:
     if box is not None:
         reply = Reply(process.dispatcher)
         with suppress(MailboxClosed):
-            box.put_system(Envelope(BOMB, reply))
+            box.put_system(Mail(BOMB, reply))
             house.ask(process, step.session, "crash", {}, reply)
 
 
