@@ -744,6 +744,7 @@ def test_a12_a_turn_that_the_end_cancels_has_its_outcome() -> None:
             result = await turn.result()
             assert (result.status, result.cause) == ("cancelled", "ended")
             assert (await session.info()).state == "ended"
+            await settle()
             assert script.closed == [1]
             assert shop.log == ["opened 1", "closed 1"]
 
