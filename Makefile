@@ -22,7 +22,7 @@ run: $(CLI)
 	$(BIN)/greenroom load tests/data/dialogues.jsonl.gz --journal sqlite:///.run/greenroom.db --verify
 
 test: $(DEV)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 sim: $(CLI)
 	$(BIN)/greenroom sim --seeds 10000 --jobs 2

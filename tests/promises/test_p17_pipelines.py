@@ -93,7 +93,9 @@ def test_p17_infinite_recursion_ends_its_turn() -> None:
 
 
 @pytest.mark.parametrize(
-    "output", [7, b"bytes", object(), greenroom.ToolResult(value=1), "\ud800"], ids=repr
+    "output",
+    [7, b"bytes", object(), greenroom.ToolResult(value=1), "\ud800"],
+    ids=lambda output: repr(output).split(" at 0x")[0],
 )
 def test_p17_an_output_that_is_none_fails_the_turn_and_says_why(output: Any) -> None:
     async def odd(turn: greenroom.Turn) -> AsyncIterator[Any]:

@@ -80,7 +80,9 @@ BAD: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("field", "asked"), BAD, ids=lambda value: repr(value)[:40])
+@pytest.mark.parametrize(
+    ("field", "asked"), BAD, ids=lambda value: repr(value).split(" at 0x")[0][:40]
+)
 def test_what_cannot_be_asked_is_refused_by_name(field: str, asked: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as refusal:
         check_request(RequestApproval(**{"calls": [LOOK], **asked}))
