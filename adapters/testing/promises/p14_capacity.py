@@ -42,8 +42,8 @@ class CapacityHolds(Promise):
         owned: dict[str, set[str]] = {}
         for name, user in ledger._owners.items():
             owned.setdefault(user, set()).add(name)
-        held = {user: len(names) for user, names in owned.items()}
-        self.require(held == ledger.by_user(), f"owners {owned}, counted {ledger.by_user()}")
+        counted = {user: ledger.owned_by(user) for user in ledger.by_user()}
+        self.require(owned == counted, f"owners {owned}, counted {counted}")
         self.require(ledger._owners.keys() <= slots.keys(), "somebody owns what has no slot")
         for user, names in owned.items():
             full = len(names) > config.max_sessions_per_user
