@@ -45,6 +45,24 @@ class GatedJournal(FaultyJournal):
         return kept._records  # type: ignore[no-any-return]
 
 
+class Boom(BaseException):
+    """Worse than an Exception: nothing in between may catch it."""
+
+
+def crash_on_boom(
+    patch: pytest.MonkeyPatch, error: BaseException | type[BaseException] = Boom
+) -> None:
+    """Have each command whose text begins with "boom" crash its session, whenever it is run."""
+    decide = session_actor.decide
+
+    def crashing(state: Any, command: Any, moment: Any) -> Any:
+        if getattr(command, "text", "").startswith("boom"):
+            raise error
+        return decide(state, command, moment)
+
+    patch.setattr(session_actor, "decide", crashing)
+
+
 def crash_once(patch: pytest.MonkeyPatch) -> None:
     """Have each message "boom" crash its session once; run again, it is refused."""
     decide, crashed = session_actor.decide, []

@@ -5,29 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from theatre import GatedJournal, ManualClock, echo, play, settle, texts
+from theatre import GatedJournal, ManualClock, crash_on_boom, echo, play, settle, texts
 
 import greenroom
-from greenroom.actors.session import actor as session_actor
-
-
-class Boom(BaseException):
-    """Worse than an Exception: nothing in between may catch it."""
 
 
 @pytest.fixture
-def crash_on_boom(monkeypatch: pytest.MonkeyPatch) -> None:
-    decide = session_actor.decide
-
-    def crashing(state: Any, command: Any, moment: Any) -> Any:
-        if getattr(command, "text", "") == "boom":
-            raise Boom
-        return decide(state, command, moment)
-
-    monkeypatch.setattr(session_actor, "decide", crashing)
+def booms(monkeypatch: pytest.MonkeyPatch) -> None:
+    crash_on_boom(monkeypatch)
 
 
-@pytest.mark.usefixtures("crash_on_boom")
+@pytest.mark.usefixtures("booms")
 def test_p06_a_crash_loses_only_the_command_in_hand() -> None:
     async def scene() -> None:
         clock, journal = ManualClock(), GatedJournal()
@@ -50,7 +38,7 @@ def test_p06_a_crash_loses_only_the_command_in_hand() -> None:
     play(scene)
 
 
-@pytest.mark.usefixtures("crash_on_boom")
+@pytest.mark.usefixtures("booms")
 def test_p06_what_was_taken_before_the_crash_is_still_acknowledged() -> None:
     async def scene() -> None:
         clock, journal = ManualClock(), GatedJournal()
@@ -76,7 +64,7 @@ def test_p06_what_was_taken_before_the_crash_is_still_acknowledged() -> None:
     play(scene)
 
 
-@pytest.mark.usefixtures("crash_on_boom")
+@pytest.mark.usefixtures("booms")
 def test_p06_a_turn_that_a_crash_interrupts_is_lost_and_whoever_waits_is_told() -> None:
     async def scene() -> None:
         clock = ManualClock()

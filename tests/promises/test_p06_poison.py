@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from house import logged
-from theatre import GatedJournal, ManualClock, crash_once, echo, play, settle, texts
+from theatre import GatedJournal, ManualClock, crash_on_boom, crash_once, echo, play, settle, texts
 
 import greenroom
 from greenroom.actors.session import actor as session_actor
@@ -17,14 +17,7 @@ from greenroom.actors.session.outbox import Outbox
 
 @pytest.fixture
 def crash_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    decide = session_actor.decide
-
-    def crashing(state: Any, command: Any, moment: Any) -> Any:
-        if getattr(command, "text", "") == "boom":
-            raise RuntimeError("it went off")
-        return decide(state, command, moment)
-
-    monkeypatch.setattr(session_actor, "decide", crashing)
+    crash_on_boom(monkeypatch, RuntimeError("it went off"))
 
 
 def test_p06_a_command_without_effect_is_run_once_more_before_those_behind_it(

@@ -6,28 +6,16 @@ from typing import Any
 
 import pytest
 from replay.kit import durable, read, shown
-from theatre import play, settle
+from theatre import Boom, crash_on_boom, play, settle
 
 import greenroom
-from greenroom.actors.session import actor as session_actor
 from greenroom.actors.session.cursor import START
-
-
-class Boom(BaseException):
-    """Worse than an Exception."""
 
 
 def test_lx5_whatever_goes_wrong_in_one_session_no_other_one_notices(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    decide = session_actor.decide
-
-    def crashing(state: Any, command: Any, moment: Any) -> Any:
-        if getattr(command, "text", "") == "boom":
-            raise Boom
-        return decide(state, command, moment)
-
-    monkeypatch.setattr(session_actor, "decide", crashing)
+    crash_on_boom(monkeypatch)
 
     def poisonous(_: Any) -> None:
         raise Boom

@@ -17,10 +17,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import integers
-from theatre import GatedJournal, LotteryDispatcher, ManualClock, play, settle
+from theatre import GatedJournal, LotteryDispatcher, ManualClock, crash_on_boom, play, settle
 
 import greenroom
-from greenroom.actors.session import actor as session_actor
 from greenroom.actors.session.permits import Permits
 
 ACTS = 90
@@ -34,10 +33,6 @@ LIMITS: dict[str, Any] = {
     "max_sessions_per_user": 2,
     "max_sessions_per_tenant": 2,
 }
-
-
-class Boom(BaseException):
-    """Worse than an Exception: nothing in between may catch it."""
 
 
 class OpenJournal(GatedJournal):
@@ -218,14 +213,7 @@ class Crowd:
 def trouble() -> Any:
     """A handler that crashes on "boom"."""
     with pytest.MonkeyPatch.context() as patch:
-        decide = session_actor.decide
-
-        def crashing(state: Any, command: Any, moment: Any) -> Any:
-            if getattr(command, "text", "") == "boom":
-                raise Boom
-            return decide(state, command, moment)
-
-        patch.setattr(session_actor, "decide", crashing)
+        crash_on_boom(patch)
         yield
 
 

@@ -13,11 +13,10 @@ import pytest
 from company import SESSIONS, Company, owner_of
 from hypothesis import given, settings
 from hypothesis.strategies import integers
-from sim.test_session_schedules import Boom, check_outcomes
-from theatre import play, settle
+from sim.test_session_schedules import check_outcomes
+from theatre import crash_on_boom, play, settle
 
 import greenroom
-from greenroom.actors.session import actor as session_actor
 
 SEEDS = integers(0, 2**32 - 1)
 SCHEDULES = settings(max_examples=50, deadline=None, derandomize=True)
@@ -28,14 +27,7 @@ ACTS = 60
 def trouble() -> Any:
     """A handler that crashes on "boom"."""
     with pytest.MonkeyPatch.context() as patch:
-        decide = session_actor.decide
-
-        def crashing(state: Any, command: Any, moment: Any) -> Any:
-            if getattr(command, "text", "").startswith("boom"):
-                raise Boom
-            return decide(state, command, moment)
-
-        patch.setattr(session_actor, "decide", crashing)
+        crash_on_boom(patch)
         yield
 
 

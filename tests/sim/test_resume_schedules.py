@@ -18,20 +18,15 @@ from company import is_durable
 from hypothesis import given, settings
 from hypothesis.strategies import integers
 from replay.kit import gaps
-from theatre import GatedJournal, LotteryDispatcher, ManualClock, play, settle
+from theatre import GatedJournal, LotteryDispatcher, ManualClock, crash_on_boom, play, settle
 
 import greenroom
-from greenroom.actors.session import actor as session_actor
 from greenroom.actors.session.cursor import parse
 from greenroom.actors.session.items import Published
 from greenroom.actors.session.live import LiveLog
 
 SEEDS = integers(0, 2**32 - 1)
 ACTS = 45
-
-
-class Boom(BaseException):
-    """Worse than an Exception."""
 
 
 PUBLISHED: list[Published] = []
@@ -41,19 +36,14 @@ PUBLISHED: list[Published] = []
 @pytest.fixture(scope="module", autouse=True)
 def trouble() -> Iterator[None]:
     """A handler that crashes on "boom", and a record of all that was ever published."""
-    decide, publish = session_actor.decide, LiveLog.publish
-
-    def crashing(state: Any, command: Any, moment: Any) -> Any:
-        if getattr(command, "text", "") == "boom":
-            raise Boom
-        return decide(state, command, moment)
+    publish = LiveLog.publish
 
     def noting(self: LiveLog, *args: Any, **kwargs: Any) -> Published:
         PUBLISHED.append(publish(self, *args, **kwargs))
         return PUBLISHED[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session_actor, "decide", crashing)
+        crash_on_boom(patch)
         patch.setattr(LiveLog, "publish", noting)
         yield
 

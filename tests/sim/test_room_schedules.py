@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import integers
 from session.cast import written_out
-from theatre import GatedJournal, LotteryDispatcher, ManualClock, play, settle
+from theatre import GatedJournal, LotteryDispatcher, ManualClock, crash_on_boom, play, settle
 
 import greenroom
-from greenroom.actors.session import actor as session_actor
 from greenroom.actors.session import events as happened
 from greenroom.actors.session.entry import decode_entry
 from greenroom.actors.session.fold import apply
@@ -36,22 +35,11 @@ ACTS: Final = 200
 Check = Callable[[State], bool]
 
 
-class Boom(BaseException):
-    """Worse than an Exception: nothing in between may catch it."""
-
-
 @pytest.fixture(scope="module", autouse=True)
 def trouble() -> Any:
     """A handler that crashes on "boom"."""
     with pytest.MonkeyPatch.context() as patch:
-        decide = session_actor.decide
-
-        def crashing(state: Any, command: Any, moment: Any) -> Any:
-            if getattr(command, "text", "") == "boom":
-                raise Boom
-            return decide(state, command, moment)
-
-        patch.setattr(session_actor, "decide", crashing)
+        crash_on_boom(patch)
         yield
 
 

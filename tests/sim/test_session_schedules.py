@@ -13,10 +13,9 @@ import pytest
 from company import SESSIONS, Company, is_durable
 from hypothesis import given, settings
 from hypothesis.strategies import integers
-from theatre import play
+from theatre import crash_on_boom, play
 
 import greenroom
-from greenroom.actors.session import actor as session_actor
 from greenroom.actors.session.live import LiveLog
 from greenroom.actors.session.view import is_input
 
@@ -25,27 +24,18 @@ SCHEDULES = settings(max_examples=80, deadline=None, derandomize=True)
 ACTS = 80
 
 
-class Boom(BaseException):
-    """Worse than an Exception: nothing in between may catch it."""
-
-
 @pytest.fixture(scope="module", autouse=True)
 def trouble() -> Any:
     """A handler that crashes on "boom", and a record of all that was ever published."""
     with pytest.MonkeyPatch.context() as patch:
-        decide, publish = session_actor.decide, LiveLog.publish
-
-        def crashing(state: Any, command: Any, moment: Any) -> Any:
-            if getattr(command, "text", "").startswith("boom"):
-                raise Boom
-            return decide(state, command, moment)
+        publish = LiveLog.publish
 
         def noting(self: LiveLog, *args: Any, **kwargs: Any) -> None:
             publish(self, *args, **kwargs)
             end = self.end
             PUBLISHED[self.session][end.epoch] = end.position
 
-        patch.setattr(session_actor, "decide", crashing)
+        crash_on_boom(patch)
         patch.setattr(LiveLog, "publish", noting)
         yield
 

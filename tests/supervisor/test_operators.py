@@ -6,22 +6,24 @@ from typing import Any
 
 import pytest
 from house import logged
-from theatre import GatedJournal, ManualClock, Script, echo, play, settle, take, texts
+from theatre import (
+    GatedJournal,
+    ManualClock,
+    Script,
+    crash_on_boom,
+    echo,
+    play,
+    settle,
+    take,
+    texts,
+)
 
 import greenroom
-from greenroom.actors.session import actor as session_actor
 
 
 @pytest.fixture
-def crash_on_boom(monkeypatch: pytest.MonkeyPatch) -> None:
-    decide = session_actor.decide
-
-    def crashing(state: Any, command: Any, moment: Any) -> Any:
-        if getattr(command, "text", "") == "boom":
-            raise RuntimeError("boom")
-        return decide(state, command, moment)
-
-    monkeypatch.setattr(session_actor, "decide", crashing)
+def booms(monkeypatch: pytest.MonkeyPatch) -> None:
+    crash_on_boom(monkeypatch, RuntimeError("boom"))
 
 
 async def to_the_end(events: greenroom.Subscription) -> None:
@@ -29,7 +31,7 @@ async def to_the_end(events: greenroom.Subscription) -> None:
         pass
 
 
-@pytest.mark.usefixtures("crash_on_boom")
+@pytest.mark.usefixtures("booms")
 def test_p13_a_parked_session_is_revived_and_its_restarts_count_anew() -> None:
     async def scene() -> None:
         clock = ManualClock()
@@ -58,7 +60,7 @@ def test_p13_a_parked_session_is_revived_and_its_restarts_count_anew() -> None:
     play(scene)
 
 
-@pytest.mark.usefixtures("crash_on_boom")
+@pytest.mark.usefixtures("booms")
 def test_p13_a_revived_session_has_its_whole_window_again() -> None:
     async def scene() -> None:
         clock = ManualClock()
