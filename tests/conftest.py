@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,13 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Journa
         return lambda: SqliteJournal(tmp_path / "store.db", durability="process")
     journal = MemoryJournal()
     return lambda: journal
+
+
+@pytest.fixture
+def in_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The process runs where the clock goes back an hour in November."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        yield
+    time.tzset()

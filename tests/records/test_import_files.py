@@ -6,8 +6,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,19 +100,6 @@ def source(tmp_path: Path) -> Path:
     (root / "notes.txt").write_text("no session")
     (root / "3f2504e04f89.json.tmp").write_text("{")
     return root
-
-
-@pytest.fixture
-def in_new_york() -> Iterator[None]:
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = "America/New_York"
-    time.tzset()
-    yield
-    if before is None:
-        del os.environ["TZ"]
-    else:
-        os.environ["TZ"] = before
-    time.tzset()
 
 
 async def run(root: Path, journal: Journal | None = None, **options: Any) -> tuple[Told, Journal]:

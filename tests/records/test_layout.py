@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -214,20 +211,6 @@ def test_s03_whatever_is_written_is_read_back(session: StoredSession) -> None:
 
 
 # --- times ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def in_new_york() -> Iterator[None]:
-    """The process runs where the clock goes back an hour in November."""
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = "America/New_York"
-    time.tzset()
-    yield
-    if before is None:
-        del os.environ["TZ"]
-    else:
-        os.environ["TZ"] = before
-    time.tzset()
 
 
 @pytest.mark.parametrize(
