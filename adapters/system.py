@@ -14,13 +14,18 @@ class SystemClock:
     """The machine's clocks, and timers on the running loop."""
 
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
+        return now_ms()
 
     def monotonic(self) -> float:
         return time.monotonic()
 
     def call_later(self, delay_s: float, call: Callable[[], None]) -> Timer:
         return asyncio.get_running_loop().call_later(delay_s, call)
+
+
+def now_ms() -> int:
+    """UTC milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 def new_id(size: int) -> str:

@@ -32,9 +32,10 @@ from ...actors.ports import (
     Totals,
     UserId,
 )
+from ..system import now_ms
 from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_page, check_query, check_row
 from .memory_record import Record, recency
-from .memory_retention import MemoryRetention, now_ms
+from .memory_retention import MemoryRetention
 
 
 class MemoryJournal(MemoryRetention):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterator, Sequence
 
 from ...actors.errors import Conflict, Rejected
 from ...actors.ports import IndexRow, SessionId, SessionQuery, Stale, Trimmable
+from ..system import now_ms
 from .bounds import MAX_STATE_BYTES, check_step
 from .memory_record import Record, recency
 
@@ -139,8 +139,3 @@ class MemoryRetention:
             if record.hidden_ms is not None and record.hidden_ms < before_ms
         ]
         return [record for *_, record in sorted(hidden, key=lambda found: found[:2])]
-
-
-def now_ms() -> int:
-    """UTC milliseconds, for when something was hidden."""
-    return time.time_ns() // 1_000_000

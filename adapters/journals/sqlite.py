@@ -27,6 +27,7 @@ from ...actors.ports import (
     Totals,
     UserId,
 )
+from ..system import now_ms
 from .beside import beside
 from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_page, check_query
 from .damage import Checked, Damage
@@ -42,7 +43,7 @@ from .sqlite_queries import (
     read_page,
     sessions_joined_by,
 )
-from .sqlite_retention import SqliteRetention, now_ms
+from .sqlite_retention import SqliteRetention
 from .sqlite_schema import Durability
 from .sqlite_stats import JournalStats, stats_of
 from .sqlite_store import Store, open_store, open_store_to_read

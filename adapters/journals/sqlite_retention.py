@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 from ...actors.errors import JournalError, SessionDamaged
 from ...actors.kernel.reply import Reply
 from ...actors.ports import IndexRow, SessionId, Stale, Trimmable
+from ..system import now_ms
 from .bounds import MAX_STATE_BYTES, check_step
 from .sqlite_jobs import Job
 from .sqlite_retention_jobs import Drop, Erase, Forget, Hide, Note, Trim
@@ -87,8 +87,3 @@ class SqliteRetention:
 
     async def note(self, name: str, value: str) -> None:
         await self._write(Note("", 0, Reply(), name, value))
-
-
-def now_ms() -> int:
-    """UTC milliseconds, for when something was hidden."""
-    return time.time_ns() // 1_000_000
