@@ -25,8 +25,8 @@ from ..actors.session.messages import Mode
 from ..actors.session.reasons import PassivationReason
 from ..actors.session.state import State
 from .admission import Admitting
+from .age import AgeLimit
 from .capacity import Slot
-from .door import Door
 from .messages import NotOpened, Opened
 from .place import Place
 from .questions import Questions
@@ -35,17 +35,17 @@ log = structlog.get_logger()
 
 
 async def claim(
-    journal: Journal, session: SessionId, new: NewSession | None, door: Door | None = None
+    journal: Journal, session: SessionId, new: NewSession | None, age: AgeLimit | None = None
 ) -> Opened | NotOpened:
     """Claim the session (or create it) and fold its state. Never raises.
 
-    With a `door` it must be young enough to come in.
+    With an `age` limit it must be young enough to come in.
     """
     try:
         claimed = await journal.claim(session, create=new)
         state = restore(claimed, session)
-        if door is not None:
-            await door.check(claimed, state)
+        if age is not None:
+            await age.check(claimed, state)
         return Opened(session, claimed, state)
     except GreenroomError as error:
         return NotOpened(session, error)
@@ -59,12 +59,12 @@ class Activating(Admitting):
 
     _opening: set[asyncio.Task[Opened | NotOpened]]
     _questions: Questions
-    _door: Door
+    _age: AgeLimit
 
     def _open(self, session: SessionId, place: Place) -> None:
         """Ask the journal for the session; the outcome comes back as a message."""
-        door = None if place.lived else self._door
-        work = claim(self._stage.journal, session, place.new, door)
+        age = None if place.lived else self._age
+        work = claim(self._stage.journal, session, place.new, age)
         task = asyncio.get_running_loop().create_task(work)
         self._opening.add(task)
         task.add_done_callback(self._on_claimed)

@@ -15,14 +15,14 @@ from ..actors.session.reasons import ActivationReason
 from .alarms import Alarms
 from .capacity import Scope
 from .directory import Directory
-from .lining import Lining
 from .logs import LiveLogs
 from .messages import Create, Wanted
 from .place import Place
 from .quarantine import Quarantine
+from .queueing import Queueing
 
 
-class Admitting(Lining):
+class Admitting(Queueing):
     """From the wish to have a session on stage to its place, or the refusal; and its place's end.
 
     In a full house a wish waits in line for the slot of a session that was asked to leave, or, if

@@ -14,7 +14,7 @@ from .retention import before_ms
 log = structlog.get_logger()
 
 
-class Door:
+class AgeLimit:
     """Lets no session come on stage, or be listed, that is older than `max_age_s` (spec S11, SX6).
 
     A session's age is the time since it was last changed. It counts where a session is looked for

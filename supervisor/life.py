@@ -26,11 +26,11 @@ from ..actors.session.secret import Secret
 from ..actors.session.stage import Stage, Stats
 from ..actors.session.state import Genesis
 from ..actors.session.watchdog import Watchdog
+from .age import AgeLimit
 from .capacity import Ledger
 from .config import Config
 from .deleting import Deletions
 from .directory import Directory
-from .door import Door
 from .expiry import Expiry
 from .forks import Forks
 from .journals import find_journal
@@ -81,7 +81,7 @@ class Life(Registry):
             raise ConfigError("archive", type(archive).__name__, "an Archive")
         self._removal = Removal(self.journal, archive, self.stats)
         self._archive = archive
-        self._door = Door(
+        self._age = AgeLimit(
             clock, self.journal, self._removal, self.stats, max_age_s=self.config.session_max_age_s
         )
         self._factory, self._on_end = _function(resources, "resources"), _function(on_end, "on_end")
@@ -154,11 +154,34 @@ class Life(Registry):
         self._forks = Forks(loop, self.journal, self._create)
         config = self.config
         self._mailbox = Mailbox(self._dispatcher, name="supervisor")
+        stage = self._new_stage(self._dispatcher, self._mailbox)
+        self._stage = stage
+        self._logs = LiveLogs(
+            self._clock, max_events=config.live_events, max_age_s=config.live_age_s
+        )
+        self._supervisor = SupervisorActor(
+            self._mailbox,
+            stage,
+            self._logs,
+            self._directory,
+            config,
+            self._age,
+            self._new_id,
+        )
+        self._mailbox.attach(self._supervisor)
+        self._deletions = Deletions(loop, self._removal, self.ask)
+        self._keeper = self._new_keeper(self._supervisor.ledger)
+        await self._keeper.start()
+        self._supervisor.alarms.start()
+        self._phase = "running"
+
+    def _new_stage(self, dispatcher: Dispatcher, supervisor: Mailbox) -> Stage:
+        config = self.config
         stage = Stage(
-            dispatcher=self._dispatcher,
+            dispatcher=dispatcher,
             clock=self._clock,
             journal=self.journal,
-            supervisor=self._mailbox,
+            supervisor=supervisor,
             stream=self._stream,
             compactor=self._compactor,
             stats=self.stats,
@@ -178,34 +201,19 @@ class Life(Registry):
             most, per_user = turns
             stage.permits = Permits(most=most, most_per_user=per_user, exempt=config.dev_user)
         if self._factory is not None or self._on_end is not None or self._hooks:
-            stage.backstage = Backstage(
-                self._clock,
-                self.stats,
-                stage.tokens,
-                factory=self._factory,
-                hook=self._on_end,
-                boxes=config.time_boxes,
-                follow=self._hooks,
-            )
-        self._stage = stage
-        self._logs = LiveLogs(
-            self._clock, max_events=config.live_events, max_age_s=config.live_age_s
+            stage.backstage = self._new_backstage(stage)
+        return stage
+
+    def _new_backstage(self, stage: Stage) -> Backstage:
+        return Backstage(
+            self._clock,
+            self.stats,
+            stage.tokens,
+            factory=self._factory,
+            hook=self._on_end,
+            boxes=self.config.time_boxes,
+            follow=self._hooks,
         )
-        self._supervisor = SupervisorActor(
-            self._mailbox,
-            stage,
-            self._logs,
-            self._directory,
-            config,
-            self._door,
-            self._new_id,
-        )
-        self._mailbox.attach(self._supervisor)
-        self._deletions = Deletions(loop, self._removal, self.ask)
-        self._keeper = self._new_keeper(self._supervisor.ledger)
-        await self._keeper.start()
-        self._supervisor.alarms.start()
-        self._phase = "running"
 
     def _new_keeper(self, ledger: Ledger) -> Keeper:
         policy, journal, stats = Retention.of(self.config), self.journal, self.stats

@@ -24,7 +24,7 @@ LEAVING_S: Final = 0.01
 """How long a session takes to leave that is found idle."""
 
 
-class Lining(Passivating):
+class Queueing(Passivating):
     """Those who wait for a slot in a full house, one timer for all of them, and their retry hints.
 
     A session does not tell when it becomes idle: that would cost every message. So while somebody

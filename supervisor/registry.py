@@ -8,8 +8,8 @@ from ..actors.errors import InvalidInput
 from ..actors.ports import IndexRow, Journal, SessionId, SessionPage, SessionQuery, Totals, UserId
 from ..actors.session import values
 from ..actors.session.state import Lifecycle
+from .age import AgeLimit
 from .config import Config
-from .door import Door
 
 STATES: Final = get_args(Lifecycle)
 
@@ -24,7 +24,7 @@ class Registry:
 
     journal: Journal
     config: Config
-    _door: Door
+    _age: AgeLimit
 
     async def sessions(
         self,
@@ -46,19 +46,19 @@ class Registry:
             raise InvalidInput("state", state, f"of {', '.join(STATES)}")
         return await self.journal.list(
             SessionQuery(
-                owner=owner, state=state, limit=limit, after=after, since_ms=self._door.since_ms
+                owner=owner, state=state, limit=limit, after=after, since_ms=self._age.since_ms
             )
         )
 
     async def sessions_of(self, user: UserId) -> list[IndexRow]:
         """The active and paused sessions that `user` takes part in, in the order of joining."""
         joined = await self.journal.joined_by(values.name(user, "user"))
-        return [row for row in joined if self._door.shows(row)]
+        return [row for row in joined if self._age.shows(row)]
 
     async def find(self, id: SessionId) -> IndexRow | None:  # noqa: A002
         """One session as listings show it; None if there is none. Raises InvalidInput."""
         row = await self.journal.find(values.session_id(id))
-        return None if row is None or not self._door.shows(row) else row
+        return None if row is None or not self._age.shows(row) else row
 
     async def owner_of(self, id: SessionId) -> UserId | None:  # noqa: A002
         """Who made the session; None if there is none. Raises InvalidInput."""

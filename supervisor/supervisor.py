@@ -18,17 +18,16 @@ from ..actors.session.reasons import ActivationReason
 from ..actors.session.stage import Stage
 from .activation import Activating
 from .admission import Admitting
+from .age import AgeLimit
 from .alarms import Alarms
 from .capacity import Ledger, Slot
 from .config import Config
 from .directory import Directory
-from .door import Door
 from .drain import Draining
 from .explaining import Explaining
 from .explanation import Leaves
 from .farewells import Farewells
 from .idle import IdleQueue
-from .lining import Lining
 from .logs import LiveLogs
 from .messages import (
     Alarm,
@@ -53,6 +52,7 @@ from .passivation import Passivating
 from .place import Place
 from .quarantine import Quarantine
 from .questions import Questions
+from .queueing import Queueing
 from .restarting import Restarting
 from .restarts import Restarts
 from .stopping import Stopping
@@ -78,7 +78,7 @@ class SupervisorActor(Explaining):
         logs: LiveLogs,
         directory: Directory,
         config: Config,
-        door: Door,
+        age: AgeLimit,
         new_id: Callable[[int], str],
     ) -> None:
         super().__init__(mailbox=mailbox)
@@ -94,7 +94,7 @@ class SupervisorActor(Explaining):
         self._logs = logs
         self._directory = directory
         self._config = config
-        self._door = door
+        self._age = age
         self._new_id = new_id
         self._idle = IdleQueue(config.idle_s)
         self._restarts = Restarts(config.max_restarts, config.restart_window_s)
@@ -211,8 +211,8 @@ class SupervisorActor(Explaining):
         Revive: Restarting.revive,
         Alarm: Admitting.wake,
         Sweep: Passivating.sweep,
-        LookAgain: Lining.look_again,
-        Unpinned: Lining.unpinned,
+        LookAgain: Queueing.look_again,
+        Unpinned: Queueing.unpinned,
         Drain: Stopping.start_drain,
         TimeUp: Stopping.time_up,
         Quiet: Stopping.quiet,

@@ -215,7 +215,7 @@ MUTATIONS = (
     ),
     Mutation(
         "who waits for a slot is not served when one is free",
-        "supervisor/lining.py",
+        "supervisor/queueing.py",
         "        while ledger.full(None) is None and (mail := line.take()) is not None:",
         "        while line is None and (mail := line.take()) is not None:",
     ),
