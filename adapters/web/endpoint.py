@@ -1,0 +1,159 @@
+"""Typed endpoints: a function whose parameters come from path, query and body of a request."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .call import Call
+from .errors import Malformed, TooLarge, UnsupportedType, WrongShape
+from .problems import problem_of, response
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Function = Callable[..., Awaitable[Any]]
+
+JSON: Final = "application/json"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Endpoint:
+    """One operation of the API: what it takes and gives, for the router and for the description.
+
+    `function(call, ...)` is a coroutine function. Its parameters named in `path` are taken from
+    there, `body` is decoded from JSON, and all others are query parameters; their annotations say
+    what they must be. What it returns is encoded as JSON with `status`, unless it is a `Response`;
+    None is an empty answer, 204. `raises` are the codes of errors that this operation may answer,
+    beside those that all may. With `operator` it is only for those who run the house. Its docstring
+    is its description.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        method: Method,
+        path: str,
+        *,
+        status: int,
+        tag: str,
+        operator: bool,
+        raises: tuple[str, ...],
+    ) -> None:
+        self.function, self.method, self.path = function, method, path
+        self.status, self.tag, self.operator, self.raises = status, tag, operator, raises
+        hints = typing.get_type_hints(function)
+        self.body, self.answer = hints.pop("body", None), hints.pop("return")
+        self._decode = None if self.body is None else msgspec.json.Decoder(self.body).decode
+        signature = inspect.signature(function).parameters
+        names = [name for name in signature if name not in ("call", "body")]
+        self.in_path = {name: hints[name] for name in names if "{" + name in path}
+        self.in_query = {name: hints[name] for name in names if name not in self.in_path}
+        self.required = {n for n in self.in_query if signature[n].default is signature[n].empty}
+        self.defaults = {
+            name: signature[name].default for name in self.in_query if name not in self.required
+        }
+
+    @property
+    def name(self) -> str:
+        """The id of the operation."""
+        return self.function.__name__
+
+    def route(self, begin: Callable[[Request], Awaitable[Call]], max_body: int) -> Route:
+        """The route to this endpoint; `begin` finds out who calls, and whether they may."""
+
+        async def handle(request: Request) -> Response:
+            try:
+                call = await begin(request)
+                if self.operator:
+                    call.require_operator()
+                arguments = self._arguments(request)
+                if self._decode is not None:
+                    arguments["body"] = self._decode_body(await _read(request, max_body), request)
+                answer = await self.function(call, **arguments)
+            except Exception as error:
+                return response(problem_of(error, request.path_params.get("id")))
+            return self._response(call, answer)
+
+        return Route(self.path, handle, methods=[self.method], name=self.name)
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        for name, kind in self.in_path.items():
+            given[name] = _convert(request.path_params[name], kind, name)
+        query: Mapping[str, str] = request.query_params
+        for name, kind in self.in_query.items():
+            if name in query:
+                given[name] = _convert(query[name], kind, name)
+            elif name in self.required:
+                raise WrongShape(name, "this query parameter is required")
+        return given
+
+    def _decode_body(self, body: bytes, request: Request) -> Any:
+        assert self._decode is not None
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if body and kind != JSON:
+            raise UnsupportedType(kind, JSON)
+        try:
+            # A body of which every field has a default may be left out.
+            return self._decode(body or b"{}")
+        except msgspec.ValidationError as error:
+            why, _, where = str(error).partition(" - at `$")
+            raise WrongShape(where.strip(".`") or "body", why) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Malformed(str(error)) from None
+
+    def _response(self, call: Call, answer: Any) -> Response:
+        if isinstance(answer, Response):
+            answer.headers.update(call.headers)
+            return answer
+        if answer is None:
+            return Response(None, 204, call.headers)
+        return Response(_encode(answer), call.status or self.status, call.headers, JSON)
+
+
+def endpoint(
+    method: Method,
+    path: str,
+    *,
+    tag: str,
+    status: int = 200,
+    operator: bool = False,
+    raises: tuple[str, ...] = (),
+) -> Callable[[Function], Endpoint]:
+    """Make an endpoint of a function."""
+
+    def wrap(function: Function) -> Endpoint:
+        return Endpoint(
+            function, method, path, status=status, tag=tag, operator=operator, raises=raises
+        )
+
+    return wrap
+
+
+def _convert(text: str, kind: Any, name: str) -> Any:
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise WrongShape(name, str(error)) from None
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    """The body; not more of it than is allowed is ever held. Raises TooLarge."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > limit:
+        raise TooLarge(limit)
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise TooLarge(limit)
+        parts.append(part)
+    return b"".join(parts)

@@ -1,0 +1,65 @@
+"""The settings of the web application."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ...actors.errors import ConfigError
+
+
+class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the network may ask for. Checked when it is built.
+
+    Raises:
+        ConfigError: a value out of range; it names the field.
+    """
+
+    allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    """Names in the `Host` header, without port; `*` is any. Another one is refused, so that no
+    name of a stranger's can be made to mean this server (DNS rebinding)."""
+
+    allowed_origins: tuple[str, ...] = ()
+    """Origins of other pages that may call, such as `https://app.example.org`; those of this very
+    host always may."""
+
+    max_body_bytes: int = 4 << 20
+    """Of one request's body."""
+
+    max_message_bytes: int = 1 << 20
+    """Of one WebSocket message."""
+
+    requests_per_s: float = 100.0
+    """Requests, and commands on a WebSocket, of one principal per second, ..."""
+
+    request_burst: int = 200
+    """... and at once."""
+
+    max_connections: int = 64
+    """Open streams of one principal."""
+
+    max_subscribers: int = 10_000
+    """Open streams of one session."""
+
+    heartbeat_s: float = 15.0
+    """A stream on which nothing is sent for so long says that it is alive."""
+
+    batch_ms: int = 10
+    """How long events may wait for others, to be sent to a reader in one piece."""
+
+    wait_max_s: float = 60.0
+    """How long a request may wait for a turn's end (`?wait_s=`)."""
+
+    ticket_ttl_s: float = 30.0
+    """How long a stream ticket is good."""
+
+    def __post_init__(self) -> None:
+        for field in ("max_body_bytes", "max_message_bytes", "request_burst", "max_connections"):
+            self._require(field, getattr(self, field) >= 1, "at least 1")
+        self._require("max_subscribers", self.max_subscribers >= 1, "at least 1")
+        for field in ("requests_per_s", "heartbeat_s", "wait_max_s", "ticket_ttl_s"):
+            self._require(field, 0 < getattr(self, field) < float("inf"), "positive and finite")
+        self._require("batch_ms", 0 <= self.batch_ms <= 1000, "0 to 1,000")
+
+    def _require(self, field: str, holds: bool, limit: str) -> None:
+        if not holds:
+            raise ConfigError(field, getattr(self, field), limit)

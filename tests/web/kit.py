@@ -1,0 +1,71 @@
+"""A web application in a test: a runtime, who may come in, and a client of each user."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import uvicorn
+from theatre import echo
+
+import greenroom
+from greenroom.adapters.web.app import application
+from greenroom.adapters.web.hall import Hall
+from greenroom.adapters.web.principal import Credentials, Principal
+from greenroom.adapters.web.settings import WebSettings
+
+
+class Named:
+    """Believes whoever says who they are: `Bearer ann`, and `Bearer ann+operator`."""
+
+    async def authenticate(self, credentials: Credentials) -> Principal | None:
+        scheme, _, name = (credentials.authorization or "").partition(" ")
+        if scheme != "Bearer":
+            return None
+        user, *scopes = name.split("+")
+        return Principal(user=user, name=user.title(), scopes=frozenset(scopes))
+
+
+class House:
+    """A runtime and the web application around it."""
+
+    def __init__(self, runtime: greenroom.Runtime, **settings: Any) -> None:
+        self.runtime = runtime
+        self.hall = Hall(runtime, [Named()], WebSettings(**settings))
+        self.app = application(self.hall)
+
+    def client(self, user: str | None = None, **headers: str) -> httpx.AsyncClient:
+        """A client in this process: no socket, no server."""
+        if user is not None:
+            headers["authorization"] = f"Bearer {user}"
+        transport = httpx.ASGITransport(self.app)
+        return httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers)
+
+
+@asynccontextmanager
+async def house(
+    pipeline: Any = echo, *, web: dict[str, Any] | None = None, **options: Any
+) -> AsyncIterator[House]:
+    """An application in this process."""
+    async with greenroom.Runtime(pipeline, **options) as runtime:
+        yield House(runtime, **(web or {}))
+
+
+@asynccontextmanager
+async def served(house: House) -> AsyncIterator[str]:
+    """The address (`127.0.0.1:port`) of a real server, which is stopped at the end."""
+    config = uvicorn.Config(
+        house.app, host="127.0.0.1", port=0, lifespan="off", log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    sockets = [config.bind_socket()]
+    host, port = sockets[0].getsockname()[:2]
+    serving = asyncio.create_task(server.serve(sockets))
+    try:
+        yield f"{host}:{port}"
+    finally:
+        server.should_exit = server.force_exit = True
+        await serving
