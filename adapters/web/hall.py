@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import structlog
 from starlette.requests import HTTPConnection
 
 from ...supervisor.runtime import Runtime
-from .errors import Unauthenticated
+from .auth.credentials import shown
+from .auth.tickets import Tickets
+from .errors import TooManyRequests, Unauthenticated
+from .limits import Buckets
 from .principal import Authenticator, Credentials, Principal
 from .settings import WebSettings
+
+log = structlog.get_logger()
 
 
 class Hall:
@@ -23,19 +29,45 @@ class Hall:
     ) -> None:
         self.runtime = runtime
         self.settings = settings
-        self._authenticators = tuple(authenticators)
+        clock = runtime.clock
+        self.tickets = Tickets(clock, settings.ticket_ttl_s, settings.ticket_secret)
+        self._authenticators: tuple[Authenticator, ...] = (self.tickets, *authenticators)
+        self._requests = Buckets(clock, settings.requests_per_s, settings.request_burst)
+        self._failures = Buckets(clock, settings.failures_per_s, settings.failure_burst)
 
     async def principal(self, connection: HTTPConnection, *, stream: bool = False) -> Principal:
-        """Who has sent this. Tickets are good for streams only. Raises Unauthenticated."""
-        headers, client = connection.headers, connection.client
-        credentials = Credentials(
-            authorization=headers.get("authorization"),
-            api_key=headers.get("x-api-key"),
-            ticket=connection.query_params.get("ticket") if stream else None,
-            host=None if client is None else client.host,
-        )
+        """Who has sent this. Tickets are good for streams only.
+
+        Raises Unauthenticated; TooManyRequests, if that was so too often for this address.
+        """
+        credentials = shown(connection, stream=stream)
+        try:
+            principal = await self._identified(credentials)
+            if principal.session not in (None, connection.path_params.get("id")):
+                raise Unauthenticated("a ticket for another session")
+        except Unauthenticated as error:
+            self._failed(credentials.host, error)
+            raise
+        return principal
+
+    def spend(self, principal: Principal) -> None:
+        """Count a request of `principal`, or a command. Raises TooManyRequests."""
+        wait_s = self._requests.take(principal.user)
+        if wait_s:
+            most = self.settings.requests_per_s
+            raise TooManyRequests("requests per second", most, wait_s)
+
+    async def _identified(self, credentials: Credentials) -> Principal:
         for authenticator in self._authenticators:
             principal = await authenticator.authenticate(credentials)
             if principal is not None:
                 return principal
-        raise Unauthenticated
+        raise Unauthenticated("nothing was shown that is understood")
+
+    def _failed(self, host: str | None, error: Unauthenticated) -> None:
+        """Count a failure of an address: who comes from there with valid credentials is let in."""
+        wait_s = self._failures.take(host or "")
+        if wait_s:
+            most = self.settings.failures_per_s
+            raise TooManyRequests("failed attempts per second", most, wait_s) from None
+        log.info("unauthenticated", host=host, why=error.why)
