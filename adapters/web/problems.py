@@ -11,6 +11,7 @@ import structlog
 from starlette.responses import Response
 
 from ...actors.errors import CapacityError, GreenroomError, NotMember, text_of
+from ..telemetry.redaction import redact
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -131,7 +132,7 @@ def _problem(status: int, code: str, detail: str, **fields: Any) -> Problem:
         title=code.replace("_", " "),
         status=status,
         code=code,
-        detail=detail,
+        detail=redact(detail),
         **fields,
     )
 
