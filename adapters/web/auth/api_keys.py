@@ -6,7 +6,7 @@ import hmac
 import secrets
 import tomllib
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -30,24 +30,20 @@ _NOBODY: Final = sha256(b"").hexdigest()
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A key as it is kept: whose it is, and the SHA-256 of its secret, in hexadecimal.
 
-    A hash that is quick to compute is enough for a secret of 256 random bits. `expires` is a date
-    or a time with its offset from UTC, from which on the key is refused.
+    A hash that is quick to compute is enough for a secret of 256 random bits. From `expires` on the
+    key is refused: in the file a time with its offset from UTC, or a date, which begins in UTC.
     """
 
     user: UserId
     hash: str
     name: str = ""
     scopes: frozenset[str] = frozenset()
-    expires: datetime | date | None = None
+    expires: datetime | None = None
 
     @property
     def expires_s(self) -> float | None:
         """UTC seconds."""
-        if self.expires is None:
-            return None
-        if isinstance(self.expires, datetime):
-            return self.expires.timestamp()
-        return datetime.fromisoformat(f"{self.expires.isoformat()}T00:00:00+00:00").timestamp()
+        return None if self.expires is None else self.expires.timestamp()
 
 
 class ApiKeyAuthenticator:
@@ -85,12 +81,16 @@ def read_keys(data: bytes) -> dict[str, ApiKey]:
     """The keys of a file, by their ids. Raises ConfigError."""
     try:
         given: Any = tomllib.loads(data.decode())
-        found = msgspec.convert(given.get("keys", {}), dict[str, ApiKey])
+        tables = msgspec.convert(given.get("keys", {}), dict[str, dict[str, Any]])
+        for table in tables.values():
+            if type(day := table.get("expires")) is date:
+                table["expires"] = datetime.combine(day, time(), UTC)
+        found = msgspec.convert(tables, dict[str, ApiKey])
     except (ValueError, msgspec.ValidationError) as error:
         raise ConfigError("keys", "not readable", f"tables such as [keys.ID]: {error}") from None
     for id, key in found.items():  # noqa: A001
         values.name(key.user, f"keys.{id}.user")
-        if isinstance(key.expires, datetime) and key.expires.tzinfo is None:
+        if key.expires is not None and key.expires.tzinfo is None:
             raise ConfigError(f"keys.{id}.expires", key.expires, "a time with its offset from UTC")
         if len(key.hash) != len(_NOBODY) or not set(key.hash) <= set("0123456789abcdef"):
             raise ConfigError(f"keys.{id}.hash", "no hash", "a SHA-256 in hexadecimal")
