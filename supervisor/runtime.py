@@ -11,7 +11,8 @@ from ..actors.kernel.mailbox import Mail, Mailbox
 from ..actors.kernel.reply import Reply
 from ..actors.ports import NewSession, SessionId, UserId
 from ..actors.session import values
-from ..actors.session.commands import Delete
+from ..actors.session.answers import Receipt
+from ..actors.session.commands import Delete, End
 from ..actors.session.fork import ForkPoint, forked
 from ..actors.session.info import SessionInfo
 from ..actors.session.messages import Erase, GetForkPoint, GetInfo, Keyed
@@ -309,6 +310,18 @@ class Runtime(Life):
         RuntimeClosed.
         """
         return self._order(Revive(values.session_id(session)))
+
+    def end(self, session: SessionId, reason: str = "operator") -> Reply[Receipt]:
+        """For operators: end a session for good, as its host could, without taking part in it.
+
+        Every turn is cancelled; its readers see `session.ended`, with no `by`, and the `reason`. It
+        is woken for that, if need be. Ending what has ended changes nothing.
+
+        Raises InvalidInput. Refused: SessionNotFound, SessionParked (revive it first),
+        CapacityError, RuntimeClosed.
+        """
+        end = End(by="", reason=values.name(reason, "reason"))
+        return self.ask(values.session_id(session), end)
 
     def _order(self, message: object) -> Reply[bool]:
         reply: Reply[bool] = Reply(self.dispatcher)
