@@ -26,6 +26,7 @@ from .handles.people import token_of
 from .life import Life
 from .messages import Create, Evict, Explain, Park, Revive, Unpinned, Wanted
 from .obtaining import Obtaining
+from .residents import ResidentQuery, Residents
 from .session import Session
 
 
@@ -255,6 +256,17 @@ class Runtime(Life):
         except MailboxClosed:
             reply.set_error(RuntimeClosed(self._phase))
         return reply
+
+    async def residents(self, query: ResidentQuery | None = None) -> Residents:
+        """The sessions that this process holds something of, the most conspicuous first.
+
+        For whoever runs the house: no membership is asked for. It is one pass over them, which
+        lets others in between, wakes none, and counts as no activity. To be awaited on the
+        runtime's loop; works while it is draining. Raises RuntimeClosed.
+        """
+        if self._supervisor is None or self._phase not in ("running", "draining"):
+            raise RuntimeClosed(self._phase)
+        return await self._supervisor.residents(query or ResidentQuery())
 
     # --- how they go ---
 
