@@ -52,6 +52,11 @@ class Call:
             raise InvalidInput("Idempotency-Key", key, f"1 to {MAX_KEY} printable characters")
         return key
 
+    def path(self, path: str) -> str:
+        """`path`, as it is reached from outside, also where this application is mounted."""
+        root: str = self.request.scope.get("root_path", "")
+        return root + path
+
     def session(self, id: SessionId) -> Session:  # noqa: A002
         """The handle of a session. Raises InvalidInput."""
         return self.runtime.session(id)
