@@ -18,10 +18,16 @@ from .endpoint import Endpoint, Handler
 from .hall import Hall
 from .principal import Authenticator
 from .problems import Problem, response
-from .routes import sessions
+from .routes import approvals, messages, participants, sessions, turns
 from .settings import WebSettings
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = (*sessions.ENDPOINTS,)
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    *sessions.ENDPOINTS,
+    *participants.ENDPOINTS,
+    *messages.ENDPOINTS,
+    *turns.ENDPOINTS,
+    *approvals.ENDPOINTS,
+)
 """Every operation under `/v1`."""
 
 _HTTP: Final = {404: "no_route", 405: "method_not_allowed"}

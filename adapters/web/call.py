@@ -57,6 +57,10 @@ class Call:
         root: str = self.request.scope.get("root_path", "")
         return root + path
 
+    def most(self, wait_s: float) -> float:
+        """For how many seconds a request may wait that asks for `wait_s`."""
+        return min(wait_s, self.hall.settings.wait_max_s)
+
     def session(self, id: SessionId) -> Session:  # noqa: A002
         """The handle of a session. Raises InvalidInput."""
         return self.runtime.session(id)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from typing import Any
 
+from ...actors.errors import GreenroomError
 from ...actors.kernel.reply import Reply
 from ...actors.ports import SessionId
 from ...actors.session.info import TurnResult
@@ -21,15 +24,8 @@ class Results:
         self._runtime = runtime
         self._asked: dict[tuple[SessionId, int], Reply[TurnResult]] = {}
 
-    async def wait(self, session: SessionId, turn: int, timeout_s: float) -> TurnResult | None:
-        """How the turn ended; None if it has not within `timeout_s`. Raises TurnNotFound."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._ask(session, turn)
-        except TimeoutError:
-            return None
-
-    def _ask(self, session: SessionId, turn: int) -> Reply[TurnResult]:
+    def of(self, session: SessionId, turn: int) -> Reply[TurnResult]:
+        """How the turn ended, when it has. Refused: TurnNotFound."""
         place = (session, turn)
         asked = self._asked.get(place)
         if asked is None:
@@ -40,3 +36,14 @@ class Results:
 
             asked.on_done(forget)
         return asked
+
+
+async def within(timeout_s: float, reply: Reply[Any]) -> bool:
+    """Wait for an answer, but no longer than `timeout_s`: whether it is there, if only as an error.
+
+    Whoever waits no more leaves the reply as it is, for others.
+    """
+    with suppress(TimeoutError, GreenroomError):
+        async with asyncio.timeout(timeout_s):
+            await reply
+    return reply.done
