@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from ...supervisor.runtime import Runtime
 from .errors import Unauthenticated
 from .principal import Authenticator, Credentials, Principal
+from .results import Results
 from .settings import WebSettings
 
 
@@ -23,6 +24,7 @@ class Hall:
     ) -> None:
         self.runtime = runtime
         self.settings = settings
+        self.results = Results(runtime)
         self._authenticators = tuple(authenticators)
 
     async def principal(self, connection: HTTPConnection, *, stream: bool = False) -> Principal:
