@@ -64,14 +64,24 @@ class Forbidden(GreenroomError):
 
 
 class TooManyRequests(GreenroomError):
-    """The `limit` of `what` for one principal is reached. Try again after `retry_after_s`."""
+    """The `limit` of `what` for one principal, or one session, is reached.
+
+    Try again after `retry_after_s`.
+    """
 
     code = "too_many_requests"
     retryable = True
 
-    def __init__(self, what: str, limit: float, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        limit: float,
+        retry_after_s: float | None = None,
+        *,
+        of: str = "one principal",
+    ) -> None:
         self.what, self.limit, self.retry_after_s = what, limit, retry_after_s
-        super().__init__(f"{what}: at most {limit:g} for one principal")
+        super().__init__(f"{what}: at most {limit:g} for {of}")
 
 
 class Preconditions(GreenroomError):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from starlette.requests import HTTPConnection
 
+from ...actors.ports import SessionId
 from ...supervisor.runtime import Runtime
+from .connections import Connections
 from .errors import Unauthenticated
 from .principal import Authenticator, Credentials, Principal
 from .results import Results
@@ -16,7 +19,7 @@ from .settings import WebSettings
 class Hall:
     """The runtime, who may come in, and the limits of the house.
 
-    `draining` is set once, when the server is about to stop: streams say so, and end.
+    `draining` is set once, by `begin_drain`: streams say so, and end.
     """
 
     def __init__(
@@ -25,7 +28,27 @@ class Hall:
         self.runtime = runtime
         self.settings = settings
         self.results = Results(runtime)
+        self.connections = Connections(settings)
         self._authenticators = tuple(authenticators)
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server is about to stop."""
+        return self.connections.draining
+
+    def begin_drain(self) -> None:
+        """The server is about to stop: streams say so and end, and none is opened any more.
+
+        Doing so twice changes nothing. Requests are answered as long as the runtime takes them.
+        """
+        self.connections.begin_drain()
+
+    def admit(self, principal: Principal, session: SessionId) -> AbstractContextManager[None]:
+        """The place of one stream that `principal` opens, while it is open.
+
+        Entering it raises RuntimeClosed while draining, and TooManyRequests.
+        """
+        return self.connections.admit(principal.user, session)
 
     async def principal(self, connection: HTTPConnection, *, stream: bool = False) -> Principal:
         """Who has sent this. Tickets are good for streams only. Raises Unauthenticated."""
