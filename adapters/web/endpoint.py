@@ -36,8 +36,10 @@ class Endpoint:
     what they must be. What it returns is encoded as JSON with `status`, unless it is a `Response`;
     None is an empty answer, 204. `also` are other statuses, which the function sets by itself, and
     what it gives then. `raises` are the codes of errors that this operation may answer, beside
-    those that all may. `takes` are the headers that it reads, and `gives` those that it sends. With
-    `operator` it is only for those who run the house. Its docstring is its description.
+    those that all may. `takes` are the headers that it reads, and `gives` those that it sends.
+    `consumes` are the content types that the body may have; one that is annotated as bytes is given
+    as it is. `produces` are those of what it gives. With `operator` it is only for those who run
+    the house. Its docstring is its description.
     """
 
     def __init__(
@@ -53,14 +55,18 @@ class Endpoint:
         also: Mapping[int, Any],
         takes: tuple[str, ...],
         gives: tuple[str, ...],
+        consumes: tuple[str, ...],
+        produces: tuple[str, ...],
     ) -> None:
         self.function, self.method, self.path = function, method, path
         self.tag, self.operator, self.raises = tag, operator, raises
         self.also, self.takes, self.gives = also, takes, gives
+        self.consumes, self.produces = consumes, produces
         hints = typing.get_type_hints(function, include_extras=True)
         self.body, self.answer = hints.pop("body", None), hints.pop("return")
         self.status = 204 if self.answer is NoneType else status
-        self._decode = None if self.body is None else msgspec.json.Decoder(self.body).decode
+        is_json = self.body not in (None, bytes)
+        self._decode = msgspec.json.Decoder(self.body).decode if is_json else None
         signature = inspect.signature(function).parameters
         names = [name for name in signature if name not in ("call", "body")]
         self.in_path = {name: hints[name] for name in names if "{" + name in path}
@@ -84,7 +90,7 @@ class Endpoint:
                 if self.operator:
                     call.require_operator()
                 arguments = self._arguments(request)
-                if self._decode is not None:
+                if self.body is not None:
                     arguments["body"] = self._decode_body(await _read(request, max_body), request)
                 answer = await self.function(call, **arguments)
             except Exception as error:
@@ -106,10 +112,11 @@ class Endpoint:
         return given
 
     def _decode_body(self, body: bytes, request: Request) -> Any:
-        assert self._decode is not None
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if body and kind != JSON:
-            raise UnsupportedType(kind, JSON)
+        kind = media_type(request)
+        if body and kind not in self.consumes:
+            raise UnsupportedType(kind, " or ".join(self.consumes))
+        if self._decode is None:
+            return body
         try:
             # A body of which every field has a default may be left out.
             return self._decode(body or b"{}")
@@ -139,6 +146,8 @@ def endpoint(
     also: Mapping[int, Any] | None = None,
     takes: tuple[str, ...] = (),
     gives: tuple[str, ...] = (),
+    consumes: tuple[str, ...] = (JSON,),
+    produces: tuple[str, ...] = (JSON,),
 ) -> Callable[[Function], Endpoint]:
     """Make an endpoint of a function."""
 
@@ -154,9 +163,16 @@ def endpoint(
             also=also or {},
             takes=takes,
             gives=gives,
+            consumes=consumes,
+            produces=produces,
         )
 
     return wrap
+
+
+def media_type(request: Request) -> str:
+    """The content type of the body, without its parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _convert(text: str, kind: Any, name: str) -> Any:
