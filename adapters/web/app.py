@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from ...supervisor.runtime import Runtime
 from .call import Call
-from .endpoint import Endpoint
+from .endpoint import Endpoint, Handler
 from .hall import Hall
-from .hosts import Hosts
+from .hosts import around
 from .principal import Authenticator
 from .problems import Problem, response
-from .routes import sessions, tickets
+from .routes import approvals, messages, participants, sessions, tickets, turns
 from .settings import WebSettings
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = (*sessions.ENDPOINTS, *tickets.ENDPOINTS)
-"""Every operation under `/v1`."""
-
-METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-
-REQUEST_HEADERS: Final = (
-    "authorization",
-    "idempotency-key",
-    "if-match",
-    "if-none-match",
-    "last-event-id",
-    "traceparent",
-    "x-api-key",
-    "x-greenroom",
-    "x-greenroom-user",
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    *sessions.ENDPOINTS,
+    *participants.ENDPOINTS,
+    *messages.ENDPOINTS,
+    *turns.ENDPOINTS,
+    *approvals.ENDPOINTS,
+    *tickets.ENDPOINTS,
 )
-"""What a page of an allowed origin may send, ..."""
-
-ANSWER_HEADERS: Final = ("content-location", "etag", "link", "location", "retry-after")
-"""... and read."""
+"""Every operation under `/v1`."""
 
 _HTTP: Final = {404: "no_route", 405: "method_not_allowed"}
 
@@ -69,28 +57,29 @@ def application(hall: Hall) -> Starlette:
         hall.spend(principal)
         return Call(hall, principal, request)
 
-    routes = [each.route(begin, hall.settings.max_body_bytes) for each in ENDPOINTS]
-    return Starlette(
-        routes=routes,
-        middleware=_middleware(hall.settings),
+    app = Starlette(
+        routes=_routes(begin, hall),
+        middleware=around(hall.settings),
         exception_handlers={HTTPException: _http_problem},
     )
+    app.router.redirect_slashes = False  # a path is right, or there is none
+    return app
 
 
-def _middleware(settings: WebSettings) -> list[Middleware]:
-    """Which hosts and origins there are; pages of other origins only where some are allowed."""
-    around = [Middleware(Hosts, settings)]
-    if settings.allowed_origins:
-        around.append(
-            Middleware(
-                CORSMiddleware,
-                allow_origins=settings.allowed_origins,
-                allow_methods=METHODS,
-                allow_headers=REQUEST_HEADERS,
-                expose_headers=ANSWER_HEADERS,
-            )
-        )
-    return around
+def _routes(begin: Callable[[Request], Awaitable[Call]], hall: Hall) -> list[Route]:
+    """One route for each path, so that what is told of another method names all that there are."""
+    paths: dict[str, dict[str, Handler]] = {}
+    for each in ENDPOINTS:
+        handler = each.handler(begin, hall.settings.max_body_bytes)
+        paths.setdefault(each.path, {})[each.method] = handler
+    return [Route(path, _by_method(of), methods=list(of)) for path, of in paths.items()]
+
+
+def _by_method(handlers: Mapping[str, Handler]) -> Handler:
+    async def handle(request: Request) -> Response:
+        return await handlers["GET" if request.method == "HEAD" else request.method](request)
+
+    return handle
 
 
 async def _http_problem(_: Request, error: Exception) -> Response:

@@ -64,15 +64,24 @@ class Forbidden(GreenroomError):
 
 
 class TooManyRequests(GreenroomError):
-    """The `limit` of `what` is reached, as in `100 requests per second`. It is lower again after
-    `retry_after_s`."""
+    """The `limit` of `what` for one principal, or one session, is reached.
+
+    Try again after `retry_after_s`.
+    """
 
     code = "too_many_requests"
     retryable = True
 
-    def __init__(self, what: str, limit: float, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        limit: float,
+        retry_after_s: float | None = None,
+        *,
+        of: str = "one principal",
+    ) -> None:
         self.what, self.limit, self.retry_after_s = what, limit, retry_after_s
-        super().__init__(f"at most {limit:g} {what}")
+        super().__init__(f"{what}: at most {limit:g} for {of}")
 
 
 class Preconditions(GreenroomError):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import structlog
 from starlette.requests import HTTPConnection
 
+from ...actors.ports import SessionId
 from ...supervisor.runtime import Runtime
 from .auth.credentials import shown
 from .auth.tickets import Tickets
+from .connections import Connections
 from .errors import TooManyRequests, Unauthenticated
 from .limits import Buckets
 from .principal import Authenticator, Credentials, Principal
+from .results import Results
 from .settings import WebSettings
 
 log = structlog.get_logger()
@@ -21,7 +25,7 @@ log = structlog.get_logger()
 class Hall:
     """The runtime, who may come in, and the limits of the house.
 
-    `draining` is set once, when the server is about to stop: streams say so, and end.
+    `draining` is set once, by `begin_drain`: streams say so, and end.
     """
 
     def __init__(
@@ -34,6 +38,27 @@ class Hall:
         self._authenticators: tuple[Authenticator, ...] = (self.tickets, *authenticators)
         self._requests = Buckets(clock, settings.requests_per_s, settings.request_burst)
         self._failures = Buckets(clock, settings.failures_per_s, settings.failure_burst)
+        self.results = Results(runtime)
+        self.connections = Connections(settings)
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server is about to stop."""
+        return self.connections.draining
+
+    def begin_drain(self) -> None:
+        """The server is about to stop: streams say so and end, and none is opened any more.
+
+        Doing so twice changes nothing. Requests are answered as long as the runtime takes them.
+        """
+        self.connections.begin_drain()
+
+    def admit(self, principal: Principal, session: SessionId) -> AbstractContextManager[None]:
+        """The place of one stream that `principal` opens, while it is open.
+
+        Entering it raises RuntimeClosed while draining, and TooManyRequests.
+        """
+        return self.connections.admit(principal.user, session)
 
     async def principal(self, connection: HTTPConnection, *, stream: bool = False) -> Principal:
         """Who has sent this. Tickets are good for streams only.
@@ -69,5 +94,6 @@ class Hall:
         wait_s = self._failures.take(host or "")
         if wait_s:
             most = self.settings.failures_per_s
-            raise TooManyRequests("failed attempts per second", most, wait_s) from None
+            what = "failed attempts per second"
+            raise TooManyRequests(what, most, wait_s, of="one address") from None
         log.info("unauthenticated", host=host, why=error.why)

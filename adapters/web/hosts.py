@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Final
 
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...actors.errors import GreenroomError
@@ -21,6 +23,37 @@ SECURITY: Final = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 """Headers of every answer."""
+
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+_SENT: Final = (
+    "authorization",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "last-event-id",
+    "traceparent",
+    "x-api-key",
+    "x-greenroom",
+    "x-greenroom-user",
+)
+
+_READ: Final = ("content-location", "etag", "link", "location", "retry-after")
+
+
+def around(settings: WebSettings) -> list[Middleware]:
+    """What stands around an application: pages of other origins read only if some may (CORS)."""
+    hosts = Middleware(Hosts, settings)
+    if not settings.allowed_origins:
+        return [hosts]
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.allowed_origins,
+        allow_methods=_METHODS,
+        allow_headers=_SENT,
+        expose_headers=_READ,
+    )
+    return [hosts, cors]
 
 
 class Hosts:

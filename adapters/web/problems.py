@@ -123,6 +123,8 @@ def problem_of(error: Exception, session: str | None = None) -> Problem:
         log.error("request_failed", error=text_of(error), exc_info=error)
         return _problem(500, "internal", "internal error")
     fields = {name: getattr(error, name, None) for name in _SHOWN}
+    if isinstance(fields["turn"], str):
+        fields["turn"] = int(fields["turn"])
     return _problem(status, error.code, str(error), retryable=error.retryable, **fields)
 
 
