@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 
 from ... import __version__
 from ...actors.errors import GreenroomError
-from . import export, imports, journal, load, sessions, sim
+from . import export, imports, journal, keys, load, sessions, sim
 
 
 class Misused(GreenroomError):
@@ -40,6 +40,10 @@ _journal.command(journal.check)
 _journal.command(journal.stats)
 _journal.command(journal.backup)
 app.command(_journal)
+
+_keys = App(name="keys", help="Make API keys for programs.")
+_keys.command(keys.new)
+app.command(_keys)
 
 
 def call(tokens: Sequence[str]) -> int:

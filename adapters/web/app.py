@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from ...supervisor.runtime import Runtime
 from .call import Call
-from .endpoint import Endpoint
+from .endpoint import Endpoint, Handler
 from .hall import Hall
+from .hosts import around
 from .principal import Authenticator
 from .problems import Problem, response
-from .routes import sessions
+from .routes import approvals, messages, participants, sessions, tickets, turns
 from .settings import WebSettings
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = (*sessions.ENDPOINTS,)
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    *sessions.ENDPOINTS,
+    *participants.ENDPOINTS,
+    *messages.ENDPOINTS,
+    *turns.ENDPOINTS,
+    *approvals.ENDPOINTS,
+    *tickets.ENDPOINTS,
+)
 """Every operation under `/v1`."""
 
 _HTTP: Final = {404: "no_route", 405: "method_not_allowed"}
@@ -44,10 +53,33 @@ def application(hall: Hall) -> Starlette:
     """The application of one hall."""
 
     async def begin(request: Request) -> Call:
-        return Call(hall, await hall.principal(request), request)
+        principal = await hall.principal(request)
+        hall.spend(principal)
+        return Call(hall, principal, request)
 
-    routes = [each.route(begin, hall.settings.max_body_bytes) for each in ENDPOINTS]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _http_problem})
+    app = Starlette(
+        routes=_routes(begin, hall),
+        middleware=around(hall.settings),
+        exception_handlers={HTTPException: _http_problem},
+    )
+    app.router.redirect_slashes = False  # a path is right, or there is none
+    return app
+
+
+def _routes(begin: Callable[[Request], Awaitable[Call]], hall: Hall) -> list[Route]:
+    """One route for each path, so that what is told of another method names all that there are."""
+    paths: dict[str, dict[str, Handler]] = {}
+    for each in ENDPOINTS:
+        handler = each.handler(begin, hall.settings.max_body_bytes)
+        paths.setdefault(each.path, {})[each.method] = handler
+    return [Route(path, _by_method(of), methods=list(of)) for path, of in paths.items()]
+
+
+def _by_method(handlers: Mapping[str, Handler]) -> Handler:
+    async def handle(request: Request) -> Response:
+        return await handlers["GET" if request.method == "HEAD" else request.method](request)
+
+    return handle
 
 
 async def _http_problem(_: Request, error: Exception) -> Response:
