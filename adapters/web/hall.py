@@ -13,7 +13,7 @@ from ...supervisor.runtime import Runtime
 from .auth.credentials import shown
 from .auth.tickets import Tickets
 from .connections import Connections
-from .errors import TooManyRequests, Unauthenticated
+from .errors import Forbidden, TooManyRequests, Unauthenticated
 from .limits import Buckets
 from .principal import Authenticator, Credentials, Principal
 from .results import Results
@@ -56,23 +56,26 @@ class Hall:
     def admit(self, principal: Principal, session: SessionId) -> AbstractContextManager[None]:
         """The place of one stream that `principal` opens, while it is open.
 
-        Entering it raises RuntimeClosed while draining, and TooManyRequests.
+        It counts as a request, too. Raises TooManyRequests; entering it raises the same, and
+        RuntimeClosed while draining.
         """
+        self.spend(principal)
         return self.connections.admit(principal.user, session)
 
     async def principal(self, connection: HTTPConnection, *, stream: bool = False) -> Principal:
         """Who has sent this. Tickets are good for streams only.
 
-        Raises Unauthenticated; TooManyRequests, if that was so too often for this address.
+        Raises Unauthenticated; TooManyRequests, if that was so too often for this address;
+        Forbidden, if a ticket is for another session than that of the path.
         """
         credentials = shown(connection, stream=stream)
         try:
             principal = await self._identified(credentials)
-            if principal.session not in (None, connection.path_params.get("id")):
-                raise Unauthenticated("a ticket for another session")
         except Unauthenticated as error:
             self._failed(credentials.host, error)
             raise
+        if principal.session not in (None, connection.path_params.get("id")):
+            raise Forbidden("this ticket is for another session")
         return principal
 
     def spend(self, principal: Principal) -> None:
