@@ -62,11 +62,11 @@ async def ask(
     each: Endpoint,
     row: Row,
     shown: dict[str, str],
-    id: str = "s1",
-    **query: str,  # noqa: A002
+    session: str = "s1",
+    **query: str,
 ) -> httpx.Response:
     """One request of an operation."""
-    path = each.path.format(id=id, **row.path)
+    path = each.path.format(id=session, **row.path)
     async with h.client(**shown) as client:
         return await client.request(
             each.method,
@@ -158,7 +158,7 @@ async def opened(
     stream: tuple[str, str],
     shown: dict[str, str],
     query: str = "",
-    id: str = "s1",  # noqa: A002
+    session: str = "s1",
 ) -> tuple[int, bytes]:
     """The status with which a stream begins, or is refused, and what is said of it.
 
@@ -179,7 +179,7 @@ async def opened(
     scope = {
         "type": kind,
         "method": "GET",
-        "path": path.format(id=id),
+        "path": path.format(id=session),
         "query_string": query.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in given.items()],
         "client": ("127.0.0.1", 1),
@@ -223,7 +223,7 @@ def test_who_may_follow() -> None:
                             assert status == begun, (stream, role)
                             continue
                         assert status == 404, (stream, role)
-                        unknown = await opened(h, stream, showing(role), id="s2")
+                        unknown = await opened(h, stream, showing(role), session="s2")
                         assert (status, said.replace(b"s1", b"s2")) == unknown, (stream, role)
 
     play(scene)
