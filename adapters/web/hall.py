@@ -8,9 +8,11 @@ from contextlib import AbstractContextManager
 from starlette.requests import HTTPConnection
 
 from ...actors.ports import SessionId
+from ...supervisor.messages import DrainReport
 from ...supervisor.runtime import Runtime
 from .connections import Connections
 from .errors import Unauthenticated
+from .exporting import Export
 from .principal import Authenticator, Credentials, Principal
 from .results import Results
 from .settings import WebSettings
@@ -23,10 +25,16 @@ class Hall:
     """
 
     def __init__(
-        self, runtime: Runtime, authenticators: Sequence[Authenticator], settings: WebSettings
+        self,
+        runtime: Runtime,
+        authenticators: Sequence[Authenticator],
+        settings: WebSettings,
+        *,
+        export: Export | None = None,
     ) -> None:
         self.runtime = runtime
         self.settings = settings
+        self.export = export
         self.results = Results(runtime)
         self.connections = Connections(settings)
         self._authenticators = tuple(authenticators)
@@ -42,6 +50,14 @@ class Hall:
         Doing so twice changes nothing. Requests are answered as long as the runtime takes them.
         """
         self.connections.begin_drain()
+
+    async def drain(self, budget_s: float | None = None) -> DrainReport:
+        """Have streams end, and the runtime stop; `budget_s` as of its config, if it is not given.
+
+        Raises RuntimeClosed before its start.
+        """
+        self.begin_drain()
+        return await self.runtime.stop(budget_s=budget_s)
 
     def admit(self, principal: Principal, session: SessionId) -> AbstractContextManager[None]:
         """The place of one stream that `principal` opens, while it is open.

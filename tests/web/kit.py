@@ -34,7 +34,9 @@ class House:
 
     def __init__(self, runtime: greenroom.Runtime, **settings: Any) -> None:
         self.runtime = runtime
-        self.hall = Hall(runtime, [Named()], WebSettings(**settings))
+        self.hall = Hall(
+            runtime, [Named()], WebSettings(**settings), export=greenroom.export_sessions
+        )
         self.app = application(self.hall)
 
     def client(self, user: str | None = None, **headers: str) -> httpx.AsyncClient:
