@@ -19,6 +19,7 @@ from .principal import Authenticator
 from .problems import Problem, response
 from .routes import sessions
 from .settings import WebSettings
+from .streams import routing
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (*sessions.ENDPOINTS,)
 """Every operation under `/v1`."""
@@ -47,7 +48,9 @@ def application(hall: Hall) -> Starlette:
         return Call(hall, await hall.principal(request), request)
 
     routes = [each.route(begin, hall.settings.max_body_bytes) for each in ENDPOINTS]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _http_problem})
+    return Starlette(
+        routes=[*routes, *routing.routes(hall)], exception_handlers={HTTPException: _http_problem}
+    )
 
 
 async def _http_problem(_: Request, error: Exception) -> Response:
