@@ -35,6 +35,7 @@ from .routes import (
     wakes,
 )
 from .settings import WebSettings
+from .streams import routing
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *sessions.ENDPOINTS,
@@ -79,7 +80,8 @@ def application(hall: Hall) -> Starlette:
     async def begin(request: Request) -> Call:
         return Call(hall, await hall.principal(request), request)
 
-    app = Starlette(routes=_routes(begin, hall), exception_handlers={HTTPException: _http_problem})
+    routes = [*_routes(begin, hall), *routing.routes(hall)]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_problem})
     app.router.redirect_slashes = False  # a path is right, or there is none
     return app
 

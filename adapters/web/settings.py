@@ -43,6 +43,9 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_s: float = 15.0
     """A stream on which nothing is sent for so long says that it is alive."""
 
+    stalled_s: float = 60.0
+    """A stream whose reader has taken nothing of what is there for it, for so long, is cut."""
+
     batch_ms: int = 10
     """How long events may wait for others, to be sent to a reader in one piece."""
 
@@ -56,7 +59,7 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
         for field in ("max_body_bytes", "max_message_bytes", "request_burst", "max_connections"):
             self._require(field, getattr(self, field) >= 1, "at least 1")
         self._require("max_subscribers", self.max_subscribers >= 1, "at least 1")
-        for field in ("requests_per_s", "heartbeat_s", "wait_max_s", "ticket_ttl_s"):
+        for field in ("requests_per_s", "heartbeat_s", "stalled_s", "wait_max_s", "ticket_ttl_s"):
             self._require(field, 0 < getattr(self, field) < float("inf"), "positive and finite")
         self._require("batch_ms", 0 <= self.batch_ms <= 1000, "0 to 1,000")
 

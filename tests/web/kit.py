@@ -60,7 +60,14 @@ async def house(
 async def served(house: House) -> AsyncIterator[str]:
     """The address (`127.0.0.1:port`) of a real server, which is stopped at the end."""
     config = uvicorn.Config(
-        house.app, host="127.0.0.1", port=0, lifespan="off", log_config=None, access_log=False
+        house.app,
+        host="127.0.0.1",
+        port=0,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
     )
     server = uvicorn.Server(config)
     sockets = [config.bind_socket()]
