@@ -16,6 +16,7 @@ from ...supervisor.runtime import Runtime
 from .call import Call
 from .endpoint import Endpoint, Handler
 from .hall import Hall
+from .openapi import serving as describing
 from .principal import Authenticator
 from .problems import Problem, response
 from .routes import approvals, messages, participants, sessions, turns
@@ -53,7 +54,11 @@ def application(hall: Hall) -> Starlette:
     async def begin(request: Request) -> Call:
         return Call(hall, await hall.principal(request), request)
 
-    app = Starlette(routes=_routes(begin, hall), exception_handlers={HTTPException: _http_problem})
+    described = describing.routes(ENDPOINTS, others=())
+    app = Starlette(
+        routes=[*_routes(begin, hall), *described],
+        exception_handlers={HTTPException: _http_problem},
+    )
     app.router.redirect_slashes = False  # a path is right, or there is none
     return app
 
