@@ -54,6 +54,14 @@ def by_status(codes: Iterable[str]) -> dict[int, list[str]]:
     return dict(sorted(found.items()))
 
 
+_HEADERS: Final = {
+    401: ("WWW-Authenticate",),
+    405: ("Allow",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
+
+
 def response(codes: list[str], status: int) -> dict[str, Any]:
     """What an operation answers with one of these codes."""
     exact = {"type": "object", "properties": {"code": {"enum": codes}}}
@@ -71,12 +79,30 @@ def response(codes: list[str], status: int) -> dict[str, Any]:
     return described
 
 
-_HEADERS: Final = {
-    401: ("WWW-Authenticate",),
-    405: ("Allow",),
-    429: ("Retry-After",),
-    503: ("Retry-After",),
-}
+class Shared:
+    """The answers of all operations, each kept once: most operations refuse for the same reasons.
+
+    `responses` are those that were asked for, by name.
+    """
+
+    def __init__(self) -> None:
+        self.responses: dict[str, dict[str, Any]] = {}
+        self._names: dict[tuple[int, tuple[str, ...]], str] = {}
+
+    def of(self, codes: Iterable[str]) -> dict[str, Any]:
+        """What is answered with each of these codes, by status."""
+        return {
+            str(status): {"$ref": f"#/components/responses/{self._name(status, named)}"}
+            for status, named in by_status(codes).items()
+        }
+
+    def _name(self, status: int, named: list[str]) -> str:
+        place = (status, tuple(named))
+        if place not in self._names:
+            others = sum(status == other for other, _ in self._names)
+            name = self._names[place] = f"refused-{status}-{others + 1}"
+            self.responses[name] = response(named, status)
+        return self._names[place]
 
 
 @cache

@@ -41,9 +41,10 @@ def document(endpoints: Sequence[Endpoint], routed: Collection[str]) -> dict[str
         types, ref_template="#/components/schemas/{name}"
     )
     schema_of = dict(zip(map(repr, types), schemas, strict=True))
+    shared = codes.Shared()
     paths: dict[str, dict[str, Any]] = {}
     for each in endpoints:
-        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schema_of)
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schema_of, shared)
     paths |= {path: item for path, item in OTHERS.items() if path in routed}
     return {
         "openapi": "3.1.0",
@@ -53,6 +54,7 @@ def document(endpoints: Sequence[Endpoint], routed: Collection[str]) -> dict[str
         "paths": paths,
         "components": {
             "schemas": {name: _tidy(schema) for name, schema in sorted(components.items())},
+            "responses": shared.responses,
             "headers": GIVEN,
             "securitySchemes": SCHEMES,
         },
@@ -70,7 +72,9 @@ def _types_of(endpoint: Endpoint) -> Iterator[Any]:
             yield answer
 
 
-def _operation(endpoint: Endpoint, schema_of: dict[str, Any]) -> dict[str, Any]:
+def _operation(
+    endpoint: Endpoint, schema_of: dict[str, Any], shared: codes.Shared
+) -> dict[str, Any]:
     summary, _, more = _said(getdoc(endpoint.function) or "").partition(". ")
     operation: dict[str, Any] = {
         "operationId": endpoint.name,
@@ -89,7 +93,10 @@ def _operation(endpoint: Endpoint, schema_of: dict[str, Any]) -> dict[str, Any]:
             "required": _is_required(endpoint.body),
             "content": {JSON: {"schema": schema}},
         }
-    operation["responses"] = _responses(endpoint, schema_of)
+    answers = {
+        str(status): _response(endpoint, answer, schema_of) for status, answer in _answers(endpoint)
+    }
+    operation["responses"] = dict(sorted((answers | shared.of(_codes(endpoint))).items()))
     return operation
 
 
@@ -108,15 +115,6 @@ def _parameters(endpoint: Endpoint, schema_of: dict[str, Any]) -> Iterator[dict[
         yield {"name": name, "in": "query", "required": required, "schema": schema}
     for name in endpoint.takes:
         yield {"name": name, "in": "header", **TAKEN[name]}
-
-
-def _responses(endpoint: Endpoint, schema_of: dict[str, Any]) -> dict[str, Any]:
-    responses: dict[str, Any] = {}
-    for status, answer in _answers(endpoint):
-        responses[str(status)] = _response(endpoint, answer, schema_of)
-    for status, named in codes.by_status(_codes(endpoint)).items():
-        responses[str(status)] = codes.response(named, status)
-    return dict(sorted(responses.items()))
 
 
 def _response(endpoint: Endpoint, answer: Any, schema_of: dict[str, Any]) -> dict[str, Any]:

@@ -20,9 +20,9 @@ function prose(text) {
   return made;
 }
 
-function resolved(schema) {
-  if (!schema?.$ref) return schema ?? {};
-  return schema.$ref.slice(2).split("/").reduce((at, key) => at[key], api);
+function resolved(part) {
+  if (!part?.$ref) return part ?? {};
+  return part.$ref.slice(2).split("/").reduce((at, key) => at[key], api);
 }
 
 /** What a value looks like: its shape as commented JSON; a type within itself is named only. */
@@ -80,7 +80,8 @@ function body(operation) {
 }
 
 function answers(operation) {
-  const rows = Object.entries(operation.responses).map(([status, answer]) => {
+  const rows = Object.entries(operation.responses).map(([status, part]) => {
+    const answer = resolved(part);
     const cell = element("td");
     for (const line of answer.description.split("\n")) {
       cell.append(element("div", {}, prose(line.replace(/^- /, ""))));
