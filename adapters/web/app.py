@@ -17,6 +17,7 @@ from .call import Call
 from .endpoint import Endpoint, Handler
 from .exporting import Export
 from .hall import Hall
+from .openapi import serving as describing
 from .principal import Authenticator
 from .problems import Problem, response
 from .routes import (
@@ -80,7 +81,8 @@ def application(hall: Hall) -> Starlette:
     async def begin(request: Request) -> Call:
         return Call(hall, await hall.principal(request), request)
 
-    routes = [*_routes(begin, hall), *routing.routes(hall)]
+    described = describing.routes(ENDPOINTS, others=())
+    routes = [*_routes(begin, hall), *routing.routes(hall), *described]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_problem})
     app.router.redirect_slashes = False  # a path is right, or there is none
     return app
