@@ -10,7 +10,6 @@ from msgspec import Meta
 
 from ....actors.ports import UserId
 from ....actors.session.answers import CutReceipt
-from ....actors.session.audit import TranscriptReport
 from ....actors.session.info import SessionInfo, SessionSnapshot
 from ....actors.session.transcript import Line
 from ....actors.session.values import MAX_NAME
@@ -51,6 +50,21 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     """What was said and called, oldest first, as a model must see it."""
 
     lines: tuple[Line, ...]
+
+
+class Flaw(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong, and with which line of the transcript, counted from 0."""
+
+    line: int
+    what: str
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a transcript of so many `lines` is valid, and what is wrong with it, in order."""
+
+    valid: bool
+    lines: int
+    problems: list[Flaw]
 
 
 class Truncation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -172,9 +186,11 @@ async def fork(call: Call, id: str, body: Forking) -> SessionInfo:  # noqa: A002
 
 
 @endpoint("GET", "/v1/sessions/{id}/verify", tag=TAG, raises=("not_found",))
-async def verify(call: Call, id: str) -> TranscriptReport:  # noqa: A002
+async def verify(call: Call, id: str) -> Verified:  # noqa: A002
     """Whether the transcript is one that a model takes, and if not, why. For participants."""
-    return await call.session(id).verify(call.user)
+    report = await call.session(id).verify(call.user)
+    flaws = [Flaw(line=problem.line, what=problem.what) for problem in report.problems]
+    return Verified(valid=report.valid, lines=report.lines, problems=flaws)
 
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (

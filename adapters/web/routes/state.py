@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -47,7 +48,7 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     "GET",
     "/v1/sessions/{id}/state",
     tag=TAG,
-    also={304: None},
+    also={304: NoneType},
     raises=("not_found",),
     takes=("If-None-Match",),
     gives=("ETag",),
