@@ -31,6 +31,7 @@ class Row(NamedTuple):
     codes: tuple[str, ...] = ()
     path: dict[str, str] = {}  # noqa: RUF012
     query: str = ""
+    content: bytes | None = None
     headers: dict[str, str] = {}  # noqa: RUF012
 
 
@@ -81,9 +82,50 @@ OPERATIONS: Final[dict[str, Row]] = {
     "get_snapshot": Row(PARTICIPANTS),
     "undo": Row(SPEAKERS),
     "truncate": Row(SPEAKERS, {"message": 0}),
-    "compact": Row(SPEAKERS, {}, codes=("no_compactor", "nothing_to_compact")),
+    "compact": Row(SPEAKERS, {}, codes=("nothing_to_compact",)),
     "fork": Row(PARTICIPANTS, {}),
     "verify": Row(PARTICIPANTS),
+    "replay": Row(PARTICIPANTS, query="?speed=1000"),
+    # records
+    "get_records": Row(PARTICIPANTS),
+    "record_interaction": Row(SPEAKERS, {"action_type": "look"}),
+    "add_feedback": Row(SPEAKERS, {"node_id": "n", "feedback": "correct"}),
+    "put_graph_state": Row(SPEAKERS, {"value": 1}),
+    "put_language": Row(SPEAKERS, {"language": "de"}),
+    "patch_metadata": Row(SPEAKERS, {"a": 1}),
+    "put_title": Row(SPEAKERS, {"title": "t"}),
+    "put_export": Row(SPEAKERS, {"allowed": False}),
+    "export": Row(PARTICIPANTS),
+    # voice, visual input, timers
+    "put_phase": Row(SPEAKERS, {"phase": "connected"}),
+    "greet": Row(SPEAKERS, {}),
+    "touch": Row(PARTICIPANTS),
+    "get_dialog": Row(PARTICIPANTS),
+    "put_dialog": Row(SPEAKERS, {"dialog": []}),
+    "start_visual": Row(SPEAKERS, {"source": "camera"}),
+    "stop_visual": Row(SPEAKERS),
+    "offer_frame": Row(
+        SPEAKERS,
+        content=b"no image",
+        query="?source=camera&width=1&height=1",
+        headers={"content-type": "image/jpeg"},
+        codes=("bad_frame",),
+    ),
+    "list_frames": Row(PARTICIPANTS),
+    "list_wakes": Row(PARTICIPANTS),
+    "put_wake": Row(SPEAKERS, {"after_s": 60}, path={"name": "w"}),
+    "cancel_wake": Row(SPEAKERS, path={"name": "w"}),
+    # those who run the house
+    "list_residents": Row(OPERATORS),
+    "explain": Row(OPERATORS),
+    "get_capacity": Row(OPERATORS),
+    "get_stats": Row(OPERATORS),
+    "get_stacks": Row(OPERATORS),
+    "evict": Row(OPERATORS, {}),
+    "park": Row(OPERATORS, {}),
+    "revive": Row(OPERATORS),
+    "end": Row(OPERATORS, {}),
+    "drain": Row(OPERATORS, {}),
     # tickets
     "create_ticket": Row(ANYBODY, {}),
 }
@@ -94,5 +136,7 @@ STREAMS: Final[dict[str, frozenset[str]]] = {
 }
 """By the path of the route."""
 
-OPEN: Final[frozenset[str]] = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs"})
+OPEN: Final[frozenset[str]] = frozenset(
+    {"/v1/openapi.json", "/v1/docs", "/v1/docs.js", "/v1/docs.css"}
+)
 """Routes that answer whoever asks."""

@@ -52,4 +52,5 @@ def _is_simple(headers: dict[bytes, str]) -> bool:
     preflight), and is told no.
     """
     kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()
-    return kind != "application/json" and headers.get(b"x-greenroom") != "1"
+    is_json = kind == "application/json" or kind.endswith("+json")
+    return not is_json and headers.get(b"x-greenroom") != "1"
