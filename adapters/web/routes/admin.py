@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
+import structlog
 from msgspec import Meta
 from starlette.responses import PlainTextResponse, Response
 
@@ -35,6 +36,9 @@ Held: TypeAlias = Literal[
 ]
 
 State: TypeAlias = Literal["created", "active", "paused", "ended"]
+
+
+log = structlog.get_logger()
 
 
 class Eviction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,18 +120,21 @@ async def get_stacks(call: Call) -> Response:  # noqa: ARG001
 @endpoint("POST", "/v1/admin/sessions/{id}/evict", tag=TAG, operator=True)
 async def evict(call: Call, id: str, body: Eviction) -> Done:  # noqa: A002
     """Have a session leave the stage now, if it is idle. Nothing is lost by it."""
+    _note(call, "evict", id)
     return Done(done=await call.runtime.passivate(id, force=body.force))
 
 
 @endpoint("POST", "/v1/admin/sessions/{id}/park", tag=TAG, operator=True)
 async def park(call: Call, id: str, body: Parking) -> Done:  # noqa: A002
     """Set a session aside, whatever it does, until it is revived or the process ends."""
+    _note(call, "park", id)
     return Done(done=await call.runtime.park(id, body.reason))
 
 
 @endpoint("POST", "/v1/admin/sessions/{id}/revive", tag=TAG, operator=True)
 async def revive(call: Call, id: str) -> Done:  # noqa: A002
     """Let a parked session on stage again, or have a damaged one looked at again at once."""
+    _note(call, "revive", id)
     return Done(done=await call.runtime.revive(id))
 
 
@@ -140,6 +147,7 @@ async def revive(call: Call, id: str) -> Done:  # noqa: A002
 )
 async def end(call: Call, id: str, body: Ending) -> Receipt:  # noqa: A002
     """End a session for good. What has ended stays as it is."""
+    _note(call, "end", id)
     return await call.runtime.end(id, body.reason)
 
 
@@ -149,7 +157,12 @@ async def drain(call: Call, body: Draining) -> DrainReport:
 
     The answer comes when that is done. Draining again hurries it, if it leaves less time.
     """
+    _note(call, "drain", None)
     return await call.hall.drain(body.budget_s)
+
+
+def _note(call: Call, action: str, session: str | None) -> None:
+    log.warning("operator_acted", operator=call.user, action=action, session=session)
 
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
