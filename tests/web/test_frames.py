@@ -11,7 +11,6 @@ import pytest
 from recorded import environment
 from session.test_wire import OTHERS, WIRE
 
-import greenroom
 from greenroom.actors.session import events as happened
 from greenroom.actors.session.cursor import parse
 from greenroom.actors.session.events import KINDS, Event
@@ -184,4 +183,3 @@ def test_an_unknown_frame_is_told_from_a_broken_one() -> None:
         frames.decode_json('[{"type":"from the future"}]')
     with pytest.raises(msgspec.DecodeError):
         frames.decode_json("[")
-    assert greenroom.Published is Published

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, cast
 
 import msgspec
@@ -84,6 +84,12 @@ class Wire:
         """With which the WebSocket was closed."""
         last = self.sent[-1]
         return last["code"] if last["type"] == "websocket.close" else None
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the loop go on until something is so."""
+    while not holds():
+        await asyncio.sleep(0)
 
 
 def stream(app: ASGIApp, session: str, user: str, query: str = "", **headers: str) -> Wire:
