@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import structlog
@@ -86,9 +86,11 @@ class SubscriberActor(Actor):
         self._task: asyncio.Task[None] | None = None
 
     @property
-    def finished(self) -> bool:
-        """Whether the session has ended, and publishes nothing any more."""
-        return self._live.finished
+    def over(self) -> Literal["ended", "left"] | None:
+        """Why nothing more is to come, if so: the session has ended, or the user has left it."""
+        if self._limit is not None:
+            return "left"
+        return "ended" if self._live.finished else None
 
     def begin(self, cursor: Cursor | None) -> None:
         """Take the place after `cursor`, or the end of the log, and start to read."""

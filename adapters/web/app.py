@@ -15,12 +15,30 @@ from starlette.types import ASGIApp
 from ...supervisor.runtime import Runtime
 from .call import Call
 from .endpoint import Endpoint, Handler
+from .exporting import Export
 from .hall import Hall
 from .hosts import around
+from .openapi import serving as describing
 from .principal import Authenticator
 from .problems import Problem, response
-from .routes import approvals, messages, participants, sessions, tickets, turns
+from .routes import (
+    admin,
+    approvals,
+    history,
+    messages,
+    participants,
+    records,
+    replay,
+    sessions,
+    state,
+    tickets,
+    turns,
+    visual,
+    voice,
+    wakes,
+)
 from .settings import WebSettings
+from .streams import routing
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *sessions.ENDPOINTS,
@@ -29,6 +47,14 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *turns.ENDPOINTS,
     *approvals.ENDPOINTS,
     *tickets.ENDPOINTS,
+    *state.ENDPOINTS,
+    *history.ENDPOINTS,
+    *replay.ENDPOINTS,
+    *records.ENDPOINTS,
+    *voice.ENDPOINTS,
+    *visual.ENDPOINTS,
+    *wakes.ENDPOINTS,
+    *admin.ENDPOINTS,
 )
 """Every operation under `/v1`."""
 
@@ -39,14 +65,17 @@ def asgi(
     runtime: Runtime,
     authenticators: Sequence[Authenticator],
     settings: WebSettings | None = None,
+    *,
+    export: Export | None = None,
 ) -> ASGIApp:
     """The application that serves `runtime`, which whoever calls starts and stops.
 
     It may be served by itself, or mounted into a Starlette or FastAPI application of one's own:
     no framework runs the lifespan of what is mounted, so the runtime is entered in the host's. The
-    `authenticators` are asked in turn.
+    `authenticators` are asked in turn. `export` is what exports sessions, such as
+    `greenroom.export_sessions`; without it, none are.
     """
-    return application(Hall(runtime, authenticators, settings or WebSettings()))
+    return application(Hall(runtime, authenticators, settings or WebSettings(), export=export))
 
 
 def application(hall: Hall) -> Starlette:
@@ -57,8 +86,9 @@ def application(hall: Hall) -> Starlette:
         hall.spend(principal)
         return Call(hall, principal, request)
 
+    described = describing.routes(ENDPOINTS, others=())
     app = Starlette(
-        routes=_routes(begin, hall),
+        routes=[*_routes(begin, hall), *routing.routes(hall), *described],
         middleware=around(hall.settings),
         exception_handlers={HTTPException: _http_problem},
     )

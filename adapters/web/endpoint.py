@@ -131,7 +131,7 @@ class Endpoint:
             answer.headers.update(call.headers)
             return answer
         if answer is None:
-            return Response(None, 204, call.headers)
+            return Response(None, call.status or 204, call.headers)
         return Response(_encode(answer), call.status or self.status, call.headers, JSON)
 
 

@@ -110,3 +110,23 @@ class ForeignOrigin(GreenroomError):
 
     def __init__(self) -> None:
         super().__init__("a page of this origin may not do so: see allowed_origins")
+
+
+class NotMatching(GreenroomError):
+    """`If-Match` names no version that this is, or has been, in. Look at it again."""
+
+    code = "conflict"
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        super().__init__(f"session {session} is in no version that If-Match names")
+
+
+class NotOffered(GreenroomError):
+    """This server was set up without `what` is asked for."""
+
+    code = "not_offered"
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"this server offers no {what}")

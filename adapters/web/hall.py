@@ -9,11 +9,13 @@ import structlog
 from starlette.requests import HTTPConnection
 
 from ...actors.ports import SessionId
+from ...supervisor.messages import DrainReport
 from ...supervisor.runtime import Runtime
 from .auth.credentials import shown
 from .auth.tickets import Tickets
 from .connections import Connections
-from .errors import TooManyRequests, Unauthenticated
+from .errors import Forbidden, TooManyRequests, Unauthenticated
+from .exporting import Export
 from .limits import Buckets
 from .principal import Authenticator, Credentials, Principal
 from .results import Results
@@ -29,7 +31,12 @@ class Hall:
     """
 
     def __init__(
-        self, runtime: Runtime, authenticators: Sequence[Authenticator], settings: WebSettings
+        self,
+        runtime: Runtime,
+        authenticators: Sequence[Authenticator],
+        settings: WebSettings,
+        *,
+        export: Export | None = None,
     ) -> None:
         self.runtime = runtime
         self.settings = settings
@@ -38,6 +45,7 @@ class Hall:
         self._authenticators: tuple[Authenticator, ...] = (self.tickets, *authenticators)
         self._requests = Buckets(clock, settings.requests_per_s, settings.request_burst)
         self._failures = Buckets(clock, settings.failures_per_s, settings.failure_burst)
+        self.export = export
         self.results = Results(runtime)
         self.connections = Connections(settings)
 
@@ -53,26 +61,37 @@ class Hall:
         """
         self.connections.begin_drain()
 
+    async def drain(self, budget_s: float | None = None) -> DrainReport:
+        """Have streams end, and the runtime stop; `budget_s` as of its config, if it is not given.
+
+        Raises RuntimeClosed before its start.
+        """
+        self.begin_drain()
+        return await self.runtime.stop(budget_s=budget_s)
+
     def admit(self, principal: Principal, session: SessionId) -> AbstractContextManager[None]:
         """The place of one stream that `principal` opens, while it is open.
 
-        Entering it raises RuntimeClosed while draining, and TooManyRequests.
+        It counts as a request, too. Raises TooManyRequests; entering it raises the same, and
+        RuntimeClosed while draining.
         """
+        self.spend(principal)
         return self.connections.admit(principal.user, session)
 
     async def principal(self, connection: HTTPConnection, *, stream: bool = False) -> Principal:
         """Who has sent this. Tickets are good for streams only.
 
-        Raises Unauthenticated; TooManyRequests, if that was so too often for this address.
+        Raises Unauthenticated; TooManyRequests, if that was so too often for this address;
+        Forbidden, if a ticket is for another session than that of the path.
         """
         credentials = shown(connection, stream=stream)
         try:
             principal = await self._identified(credentials)
-            if principal.session not in (None, connection.path_params.get("id")):
-                raise Unauthenticated("a ticket for another session")
         except Unauthenticated as error:
             self._failed(credentials.host, error)
             raise
+        if principal.session not in (None, connection.path_params.get("id")):
+            raise Forbidden("this ticket is for another session")
         return principal
 
     def spend(self, principal: Principal) -> None:

@@ -22,7 +22,7 @@ SECURITY: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
-"""Headers of every answer."""
+"""Headers of every answer that does not say otherwise itself."""
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
@@ -38,7 +38,14 @@ _SENT: Final = (
     "x-greenroom-user",
 )
 
-_READ: Final = ("content-location", "etag", "link", "location", "retry-after")
+_READ: Final = (
+    "content-disposition",
+    "content-location",
+    "etag",
+    "link",
+    "location",
+    "retry-after",
+)
 
 
 def around(settings: WebSettings) -> list[Middleware]:
@@ -121,7 +128,9 @@ def _secured(send: Send) -> Send:
 
     def secured(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *SECURITY]
+            given = list(message.get("headers", ()))
+            names = [name for name, _ in given]
+            message["headers"] = given + [each for each in SECURITY if each[0] not in names]
         return send(message)
 
     return secured

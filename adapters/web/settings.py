@@ -22,6 +22,7 @@ _POSITIVE: Final = (
     "requests_per_s",
     "failures_per_s",
     "heartbeat_s",
+    "stalled_s",
     "wait_max_s",
     "ticket_ttl_s",
 )
@@ -69,6 +70,9 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     heartbeat_s: float = 15.0
     """A stream on which nothing is sent for so long says that it is alive."""
+
+    stalled_s: float = 60.0
+    """A stream whose reader has taken nothing of what is there for it, for so long, is cut."""
 
     batch_ms: int = 10
     """How long events may wait for others, to be sent to a reader in one piece."""

@@ -36,7 +36,12 @@ class House:
         self, runtime: greenroom.Runtime, authenticators: Sequence[Authenticator], settings: Any
     ) -> None:
         self.runtime = runtime
-        self.hall = Hall(runtime, authenticators, WebSettings(**settings))
+        self.hall = Hall(
+            runtime,
+            authenticators,
+            WebSettings(**settings),
+            export=greenroom.export_sessions,
+        )
         self.app = application(self.hall)
 
     def client(self, user: str | None = None, **headers: str) -> httpx.AsyncClient:
@@ -64,7 +69,14 @@ async def house(
 async def served(house: House) -> AsyncIterator[str]:
     """The address (`127.0.0.1:port`) of a real server, which is stopped at the end."""
     config = uvicorn.Config(
-        house.app, host="127.0.0.1", port=0, lifespan="off", log_config=None, access_log=False
+        house.app,
+        host="127.0.0.1",
+        port=0,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
     )
     server = uvicorn.Server(config)
     sockets = [config.bind_socket()]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 from theatre import play
-from web.kit import house
+from web.kit import house, served
 from web.tokens import drive
 
 from greenroom import ConfigError
-from greenroom.adapters.web.hosts import SECURITY, Hosts
+from greenroom.adapters.web.app import ENDPOINTS
+from greenroom.adapters.web.hosts import SECURITY, Hosts, around
 from greenroom.adapters.web.settings import WebSettings
 
 EVIL, FRIEND = "https://evil.example.org", "https://app.example.org"
@@ -185,6 +187,38 @@ def test_a_page_of_an_allowed_origin_asks_first_and_reads_the_answer() -> None:
                 assert told.status_code == 400
                 read = await ann.get("/v1/sessions/s1", headers={"origin": foreign})
                 assert "access-control-allow-origin" not in read.headers
+
+    play(scene)
+
+
+def test_all_headers_of_operations_are_for_pages_of_allowed_origins_too() -> None:
+    (_, cors) = around(WebSettings(allowed_origins=(FRIEND,)))
+    sent = {name.lower() for each in ENDPOINTS for name in each.takes}
+    read = {name.lower() for each in ENDPOINTS for name in each.gives}
+
+    assert sent <= set(cors.kwargs["allow_headers"])
+    assert read <= set(cors.kwargs["expose_headers"])
+
+
+def test_a_real_server_refuses_a_socket_of_another_page_and_another_host() -> None:
+    upgrade = {
+        "connection": "upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+
+    async def scene() -> None:
+        async with house() as h, served(h) as address, httpx.AsyncClient() as browser:
+            for headers, status in (
+                ({"origin": EVIL}, 403),
+                ({"origin": "null"}, 403),
+                ({"host": "evil.example.org", "origin": "http://evil.example.org"}, 421),
+            ):
+                url = f"http://{address}/v1/sessions/s1/ws"
+                refused = await browser.get(url, headers=upgrade | headers)
+                assert refused.status_code == status
+                assert refused.headers["content-type"] == "application/problem+json"
 
     play(scene)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from jwt.algorithms import OKPAlgorithm
 from web.tokens import believer, claims, drive, forged, private_key, public_pem, shown, signed
 
 from greenroom import ConfigError, Secret
+from greenroom.adapters.web.auth import jwt as jwt_module
 from greenroom.adapters.web.auth.jwt import JwtAuthenticator
 from greenroom.adapters.web.errors import Unauthenticated
 from greenroom.adapters.web.principal import Credentials
@@ -207,6 +209,60 @@ def test_a_file_of_keys_is_read_again_when_it_changes(tmp_path: Path) -> None:
     assert ask(house, signed(key="two", kid="two")).user == "ann"
     with pytest.raises(Unauthenticated):
         ask(house, signed(key="one", kid="one"))
+
+
+def test_a_token_is_verified_once_and_not_believed_beyond_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    exp = now_ms // 1000 + 60
+    house, token = believer(), signed(exp=exp)
+    first = ask(house, token)
+
+    monkeypatch.setattr(jwt, "decode", refusing)
+    assert ask(house, token) is first
+    with pytest.raises(Unauthenticated):
+        ask(house, signed(exp=exp + 1))
+
+    for moment_ms, still in ((exp * 1000 - 1, True), (exp * 1000, False)):
+        monkeypatch.setattr(jwt_module, "now_ms", lambda moment_ms=moment_ms: moment_ms)
+        if still:
+            assert ask(house, token) is first
+        else:
+            with pytest.raises(Unauthenticated):
+                ask(house, token)
+
+
+def refusing(*_: Any, **__: Any) -> Any:
+    raise jwt.InvalidTokenError
+
+
+def test_a_bounded_number_of_tokens_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jwt_module, "MAX_BELIEVED", 3)
+    house = believer()
+    tokens = [signed(f"user{n}") for n in range(5)]
+    for token in tokens:
+        ask(house, token)
+
+    monkeypatch.setattr(jwt, "decode", refusing)
+    believed = []
+    for token in tokens:
+        with contextlib.suppress(Unauthenticated):
+            believed.append(ask(house, token).user)
+    assert believed == ["user2", "user3", "user4"]
+
+
+def test_a_key_that_is_taken_out_is_refused_also_for_tokens_seen_before(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(jwks("one", "two"))
+    house = believer(jwks=file)
+    token = signed(key="one", kid="one")
+    assert ask(house, token).user == "ann"
+
+    file.write_text(jwks("two"))
+
+    with pytest.raises(Unauthenticated):
+        ask(house, token)
 
 
 @pytest.mark.parametrize("said", ["", "[]", '{"keys": []}', '{"keys": [{"kid": "one"}]}', None])

@@ -12,7 +12,7 @@ from web.tokens import drive
 
 from greenroom import ConfigError, Secret
 from greenroom.adapters.web.auth.tickets import Tickets
-from greenroom.adapters.web.errors import Unauthenticated
+from greenroom.adapters.web.errors import Forbidden, Unauthenticated
 from greenroom.adapters.web.principal import Credentials, Principal
 from greenroom.adapters.web.settings import WebSettings
 
@@ -131,7 +131,7 @@ def test_a_ticket_of_a_session_opens_no_other_stream() -> None:
             for params in ({"id": "s2"}, {}):
                 got = await ann.post("/v1/tickets", json={"session": "s1"})
                 ticket = got.json()["ticket"]
-                with pytest.raises(Unauthenticated):
+                with pytest.raises(Forbidden):
                     await h.hall.principal(connection(h, "/", ticket, **params), stream=True)
 
             got = await ann.post("/v1/tickets", json={})

@@ -17,8 +17,7 @@ from ..errors import WrongShape
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=1000, description="Rows on one page.")]
 
 After: TypeAlias = Annotated[
-    str | None,
-    Meta(max_length=512, description="The `next` of the page before: opaque."),
+    str, Meta(max_length=512, description="The `next` of the page before: opaque.")
 ]
 
 

@@ -59,7 +59,7 @@ async def list_sessions(
     role: Literal["owner", "member"] = "owner",
     state: Lifecycle | None = None,
     limit: Limit = 100,
-    after: After = None,
+    after: After | None = None,
 ) -> SessionRows:
     """The sessions of the caller, a page at a time: those that they own, in any state, or those
     that are open and in which they take part.

@@ -1,0 +1,1 @@
+"""Following a session over the network: server-sent events, and a WebSocket for both directions."""
