@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +12,10 @@ from cyclopts.validators import Number
 
 from ...actors.errors import ExtraMissing
 from ..embedded import Runtime
+from ..export.exporter import export_sessions
 from ..pipelines.find import find_pipeline
 from .journals import DEFAULT, JournalUrl
+from .output import console
 
 
 @Parameter(name="*")
@@ -48,22 +49,31 @@ def serve(*, options: Options = Options()) -> int:
     The first line on standard output is the address.
     """
     try:
-        from ..web.serving import Setup, serving
+        from ..web.serving import Setup
+        from ..web.serving import serve as serve_runtime
     except ImportError as error:
-        raise ExtraMissing("web", error.name or "starlette") from error
-    setup = Setup.of(
-        host=options.host,
-        port=options.port,
-        dev=options.dev,
-        config=options.config,
-        budget_s=options.budget,
-    )
+        raise ExtraMissing("greenroom serve", install="greenroom[web]") from error
+    setup = Setup.of(options.config)
     pipeline = find_pipeline(options.pipeline)
 
     async def run() -> int:
         runtime = Runtime(pipeline, journal=options.journal, config=setup.runtime)
-        async with runtime, serving(runtime, setup) as server:
-            print(f"greenroom serves {server.address}/", flush=True)
-            return await server.stopped()
+        async with runtime:
+            server = await serve_runtime(
+                runtime,
+                setup,
+                host=options.host,
+                port=options.port,
+                dev=options.dev,
+                budget_s=options.budget,
+                export=export_sessions,
+                on_ready=_tell,
+            )
+        report = server.report
+        return 0 if report is None or not (report.left or report.handed_back) else 1
 
     return asyncio.run(run())
+
+
+def _tell(address: str) -> None:
+    console().print(f"greenroom serves {address}/ (dashboard: {address}/dashboard)")

@@ -6,7 +6,7 @@ import inspect
 import typing
 from collections.abc import Awaitable, Callable, Mapping
 from types import NoneType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -17,10 +17,14 @@ from .errors import Malformed, TooLarge, UnsupportedType, WrongShape
 from .problems import problem_of, response
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Begin: TypeAlias = Callable[[Request, bool], Awaitable[Call]]
+"""Who calls, and whether they may; with True, a ticket is good for it."""
+
 Function = Callable[..., Awaitable[Any]]
 Handler = Callable[[Request], Awaitable[Response]]
 
 JSON: Final = "application/json"
+SSE: Final = "text/event-stream"
 
 MAX_DIGITS: Final = 18
 """Of a number that is read as one."""
@@ -81,12 +85,17 @@ class Endpoint:
         """The id of the operation."""
         return self.function.__name__
 
-    def handler(self, begin: Callable[[Request], Awaitable[Call]], max_body: int) -> Handler:
+    @property
+    def is_stream(self) -> bool:
+        """Whether a browser may follow it, which cannot send credentials but in its address."""
+        return SSE in self.produces
+
+    def handler(self, begin: Begin, max_body: int) -> Handler:
         """What answers requests; `begin` finds out who calls, and whether they may."""
 
         async def handle(request: Request) -> Response:
             try:
-                call = await begin(request)
+                call = await begin(request, self.is_stream)
                 if self.operator:
                     call.require_operator()
                 arguments = self._arguments(request)

@@ -13,6 +13,7 @@ from ...supervisor.messages import DrainReport
 from ...supervisor.runtime import Runtime
 from .auth.credentials import shown
 from .auth.tickets import Tickets
+from .board import Board
 from .connections import Connections
 from .errors import Forbidden, TooManyRequests, Unauthenticated
 from .exporting import Export
@@ -48,6 +49,7 @@ class Hall:
         self.export = export
         self.results = Results(runtime)
         self.connections = Connections(settings)
+        self.board = Board(runtime, self.connections)
 
     @property
     def draining(self) -> bool:

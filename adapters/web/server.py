@@ -56,9 +56,12 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell every stream, stop the runtime within the budget, and let go of the connections."""
-        self._hall.begin_drain()
-        self.report = await self._hall.runtime.stop(budget_s=self._budget_s)
+        self.report = await self._hall.drain(self._budget_s)
         await super().shutdown(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second; an operator may have asked it to drain."""
+        return await super().on_tick(counter) or self._hall.draining
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

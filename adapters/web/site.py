@@ -5,23 +5,18 @@ from __future__ import annotations
 from hashlib import blake2b
 from importlib.resources import files
 from string import Template
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
+SignIn: TypeAlias = Literal["dev", "token"]
+"""How people sign in: by a name that is believed, or by an access token or API key."""
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """Nothing is loaded from, or sent to, any other place, and nothing runs that is written inline."""
 
@@ -41,11 +36,11 @@ _TYPES: Final = {
 _PAGES: Final = {"/": "talk.html", "/dashboard": "dashboard.html"}
 
 
-def routes(*, auth: str) -> list[Route]:
+def routes(*, auth: SignIn) -> list[Route]:
     """The pages, and `/static/...` that they are made of.
 
     They hold nothing that is secret, and ask for no credentials: what they show is asked for by
-    whoever opens them. `auth` tells them how people sign in: `dev` by a name, `token` by a token.
+    whoever opens them.
     """
     folder = files(f"{__package__}.pages")
     pages = [

@@ -42,7 +42,7 @@ class House:
             WebSettings(**settings),
             export=greenroom.export_sessions,
         )
-        self.app = application(self.hall)
+        self.app = application(self.hall, "dev")
 
     def client(self, user: str | None = None, **headers: str) -> httpx.AsyncClient:
         """A client in this process: no socket, no server."""

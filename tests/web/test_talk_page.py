@@ -6,7 +6,7 @@ from typing import Any
 
 from theatre import play
 from web.browser import browser, cable, needs_chromium, playwright
-from web.kit import House, house, served
+from web.kit import house, served
 
 from greenroom.adapters.pipelines.demo import DemoAgent
 

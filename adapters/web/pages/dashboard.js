@@ -93,7 +93,7 @@ async function comeIn() {
 
 function watch() {
   overview?.close();
-  overview = new Stream("v1/admin/overview", () => ({ q: $("q").value, show: $("show").value, sort: $("sort").value }), onOverview, status);
+  overview = new Stream("v1/admin/overview", () => ({ sort: $("sort").value, ...($("q").value ? { prefix: $("q").value } : {}), ...($("show").value ? { verdict: $("show").value } : {}) }), onOverview, status);
 }
 
 function status(text, kind = "") {
@@ -177,8 +177,8 @@ function showRows(tick) {
     const first = element("td");
     first.append(open);
     const state = element("td");
-    state.append(element("span", `pill ${row.turn ? "good" : row.verdict === "resident" ? "" : "warn"}`, row.turn ? "running" : row.verdict));
-    line.append(first, element("td", "", row.owner), state, element("td", "number", number(row.depth)), element("td", "number", row.turn ?? ""), element("td", "number", row.restarts || ""), element("td", "number", ago(tick.at_ms - row.since_ms)));
+    state.append(element("span", `pill ${row.running_turn ? "good" : row.verdict === "resident" ? "" : "warn"}`, row.running_turn ? "running" : row.verdict));
+    line.append(first, element("td", "", row.owner ?? ""), state, element("td", "number", number(row.depth)), element("td", "number", row.running_turn ?? ""), element("td", "number", row.restarts || ""), element("td", "number", row.since_ms ? ago(tick.at_ms - row.since_ms) : ""));
     return line;
   }));
   if (focused) $("rows").querySelector(`[data-session="${CSS.escape(focused)}"]`)?.focus();
@@ -216,7 +216,7 @@ async function explain() {
     ["Where", told.verdict], ["Since", told.since_ms ? time(told.since_ms) : "-"], ["Owner", told.owner ?? "-"], ["State", told.state ?? "-"],
     ["Came because of", told.came ?? "-"], ["Restarts", told.restarts ?? 0],
     ["Last left", told.left ? `${time(told.left.at_ms)}: ${told.left.end}${told.left.passivated ? ` (${told.left.passivated})` : ""}` : "-"],
-    ["Death cause", told.error || told.left?.error || "-"], ["Kept awake by", (told.pins ?? []).map((pin) => pin.name ?? pin.reason ?? String(pin)).join(", ") || "-"],
+    ["Death cause", told.error || told.left?.error || "-"], ["Kept awake by", (told.pins ?? []).map((pin) => pin.reason || pin.kind).join(", ") || "-"],
   ];
   $("facts").replaceChildren(...facts.map(([name, value]) => {
     const it = element("div");
@@ -341,6 +341,8 @@ function sure(question) {
   });
 }
 
+const BODIES = { evict: { force: true }, park: { reason: "set aside by an operator" }, end: { reason: "ended by an operator" } };
+
 const QUESTIONS = {
   evict: (id) => `Have session ${id} leave the stage? A running turn is stopped and handed back.`,
   park: (id) => `Park session ${id}? It answers nobody until it is revived.`,
@@ -351,7 +353,7 @@ const QUESTIONS = {
 $("actions").addEventListener("click", async ({ target }) => {
   const act = target.dataset.act, session = chosen;
   if (!act || !await sure(QUESTIONS[act](session))) return;
-  await order(`v1/admin/sessions/${encodeURIComponent(session)}/${act}`, { reason: "by an operator", force: true });
+  await order(`v1/admin/sessions/${encodeURIComponent(session)}/${act}`, BODIES[act]);
   if (session === chosen) await explain();
 });
 

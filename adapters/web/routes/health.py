@@ -19,7 +19,7 @@ def routes(hall: Hall) -> list[Route]:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        if hall.ready:
+        if not hall.draining:
             return PlainTextResponse("ready\n")
         return PlainTextResponse("draining\n", 503)
 

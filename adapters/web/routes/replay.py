@@ -13,14 +13,13 @@ from starlette.responses import Response
 from ....actors.session.cursor import parse
 from ....supervisor.replay import Replay
 from ..call import Call
-from ..endpoint import Endpoint, endpoint
+from ..endpoint import SSE, Endpoint, endpoint
 from ..paced import Paced
 from ..problems import problem_of
 from ..streams.frames import Draining, Error, encode_json, frame, kind
 from .history import TAG, Since
 
 NDJSON: Final = "application/x-ndjson"
-SSE: Final = "text/event-stream"
 
 RETRY_MS: Final = 1_000
 """What a client is told to wait when the server stops."""
