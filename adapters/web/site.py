@@ -48,7 +48,9 @@ def routes(*, auth: SignIn) -> list[Route]:
         for path, name in _PAGES.items()
     ]
     parts = sorted(
-        part.name for part in folder.iterdir() if part.name.endswith((".js", ".css", ".svg"))
+        part.name
+        for part in folder.iterdir()
+        if part.name.endswith((".js", ".css", ".svg")) and not part.name.startswith("docs.")
     )
     return pages + [
         _route(f"/static/{name}", name, folder.joinpath(name).read_text()) for name in parts

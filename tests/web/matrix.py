@@ -126,17 +126,35 @@ OPERATIONS: Final[dict[str, Row]] = {
     "revive": Row(OPERATORS),
     "end": Row(OPERATORS, {}),
     "drain": Row(OPERATORS, {}),
-    # tickets
+    # access
+    "get_me": Row(ANYBODY),
     "create_ticket": Row(ANYBODY, {}),
 }
 
 STREAMS: Final[dict[str, frozenset[str]]] = {
     "/v1/sessions/{id}/events": PARTICIPANTS,
     "/v1/sessions/{id}/ws": PARTICIPANTS,
+    "/v1/admin/overview": OPERATORS,
+    "/v1/admin/sessions/{id}/events": OPERATORS,
 }
 """By the path of the route."""
 
 OPEN: Final[frozenset[str]] = frozenset(
-    {"/v1/openapi.json", "/v1/docs", "/v1/docs.js", "/v1/docs.css"}
+    {
+        "/",
+        "/dashboard",
+        "/healthz",
+        "/readyz",
+        "/static/dashboard.css",
+        "/static/dashboard.js",
+        "/static/favicon.svg",
+        "/static/feed.js",
+        "/static/page.css",
+        "/static/talk.js",
+        "/v1/docs",
+        "/v1/docs.css",
+        "/v1/docs.js",
+        "/v1/openapi.json",
+    }
 )
 """Routes that answer whoever asks."""
