@@ -114,6 +114,7 @@ function onOverview(tick, name) {
   if (!tick.ready) status("draining", "warn");
   showGauges(tick);
   showRows(tick);
+  if (live && events.length) soon();
 }
 
 function showGauges(tick) {
@@ -121,7 +122,7 @@ function showGauges(tick) {
   const ended = Object.values(tick.stats.turns_ended).reduce((sum, n) => sum + n, 0);
   $("gauges").replaceChildren(
     gauge("Sessions on stage", tick.sessions),
-    gauge("Running turns", tick.turns),
+    ...(tick.turns.limit === null ? [] : [gauge("Running turns", tick.turns)]),  // counted only then
     spark("Events per second", now.events, "events"),
     spark("Turns per second", now.turns, "turns"),
     spark("Deepest mailbox", now.deepest, "deepest"),
@@ -173,7 +174,7 @@ function showRows(tick) {
     const open = element("button", "", row.id);
     open.type = "button";
     open.dataset.session = row.id;
-    open.addEventListener("click", () => { location.hash = `session=${encodeURIComponent(row.id)}`; });
+    open.addEventListener("click", () => { location.hash = `session=${encodeURIComponent(row.id)}`; $("detail").scrollIntoView({ block: "start" }); });
     const first = element("td");
     first.append(open);
     const state = element("td");
