@@ -54,7 +54,7 @@ def application(hall: Hall) -> Starlette:
     async def begin(request: Request) -> Call:
         return Call(hall, await hall.principal(request), request)
 
-    described = describing.routes(ENDPOINTS, others=())
+    described = describing.routes(ENDPOINTS)
     app = Starlette(
         routes=[*_routes(begin, hall), *described],
         exception_handlers={HTTPException: _http_problem},
