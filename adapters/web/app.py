@@ -81,7 +81,7 @@ def application(hall: Hall) -> Starlette:
     async def begin(request: Request) -> Call:
         return Call(hall, await hall.principal(request), request)
 
-    described = describing.routes(ENDPOINTS, others=())
+    described = describing.routes(ENDPOINTS)
     routes = [*_routes(begin, hall), *routing.routes(hall), *described]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_problem})
     app.router.redirect_slashes = False  # a path is right, or there is none
