@@ -124,6 +124,8 @@ class _Stream(Follower):
         count = 0
         while True:
             while self._is_full:
+                if len(self._out) > self._held:
+                    self._wake()  # it waits for answers that wait to be sent
                 self._room = asyncio.get_running_loop().create_future()
                 await self._room
             message = await self._receive()
