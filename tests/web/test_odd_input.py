@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -44,7 +45,14 @@ def sane(operation: dict[str, Any], path: str) -> str:
         if parameter["in"] == "path":
             known = "s" if parameter["name"] == "id" else str(least(parameter["schema"]))
             path = path.replace("{" + parameter["name"] + "}", known)
-    return path
+    needed = [each for each in operation.get("parameters", ()) if needed_in_query(each)]
+    if not needed:
+        return path
+    return f"{path}?{urlencode({each['name']: least(each['schema']) for each in needed})}"
+
+
+def needed_in_query(parameter: dict[str, Any]) -> bool:
+    return parameter["in"] == "query" and bool(parameter.get("required"))
 
 
 def odd_bodies(operation: dict[str, Any]) -> Iterator[Any]:
@@ -99,7 +107,8 @@ class Client:
                 await self.send(path=sane(self._said, self._path.replace("{" + name + "}", odd)))
         elif place == "query":
             for odd in VALUES:
-                await self.send(path=f"{sane(self._said, self._path)}?{name}={odd}")
+                path = sane(self._said, self._path)
+                await self.send(path=f"{path}{'&' if '?' in path else '?'}{name}={odd}")
         else:
             for odd in (b"", b" ", b"x" * 200, b"\xff"):
                 await self.send(headers={name: odd}, json={})
