@@ -80,6 +80,8 @@ async def call(client: httpx.AsyncClient, endpoint: Endpoint, session: str) -> h
         elif parameter["in"] == "query" and parameter["required"]:
             query[parameter["name"]] = str(least(parameter["schema"]))
     content, headers = body_of(operation)
+    if "If-Match" in endpoint.takes:
+        headers["if-match"] = "*"
     return await client.request(
         endpoint.method, path, params=query, content=content, headers=headers
     )
@@ -125,6 +127,8 @@ def test_every_route_is_described_and_every_described_one_exists() -> None:
                     for method in route.methods - {"HEAD"}:
                         assert (path, method) in described
             for path, method in described:
+                if "101" in served["paths"][path][method.lower()]["responses"]:
+                    continue  # a WebSocket
                 odd = path.replace("{", "x").replace("}", "")
                 answer = await nobody.request(method, odd)
                 assert answer.status_code not in (404, 405), (path, method)
