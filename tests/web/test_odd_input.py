@@ -112,7 +112,7 @@ class Client:
         elif place == "query":
             for odd in VALUES:
                 whole = urlencode(needed(self._said) | {name: "?"}).replace("%3F", odd)
-                await self.send(params=whole)
+                await self.send(path=f"{sane(self._said, self._path)}?{whole}", params=None)
         else:
             for odd in (b"", b" ", b"x" * 200, b"\xff"):
                 await self.send(headers={name: odd}, json={})
