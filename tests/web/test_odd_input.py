@@ -45,14 +45,16 @@ def sane(operation: dict[str, Any], path: str) -> str:
         if parameter["in"] == "path":
             known = "s" if parameter["name"] == "id" else str(least(parameter["schema"]))
             path = path.replace("{" + parameter["name"] + "}", known)
-    needed = [each for each in operation.get("parameters", ()) if needed_in_query(each)]
-    if not needed:
-        return path
-    return f"{path}?{urlencode({each['name']: least(each['schema']) for each in needed})}"
+    return path
 
 
-def needed_in_query(parameter: dict[str, Any]) -> bool:
-    return parameter["in"] == "query" and bool(parameter.get("required"))
+def needed(operation: dict[str, Any]) -> dict[str, str]:
+    """The query parameters that an operation cannot do without."""
+    return {
+        parameter["name"]: str(least(parameter["schema"]))
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "query" and parameter["required"]
+    }
 
 
 def odd_bodies(operation: dict[str, Any]) -> Iterator[Any]:
@@ -96,6 +98,8 @@ class Client:
     async def send(self, **request: Any) -> httpx.Response:
         """A request that is fine but for what is given."""
         target = request.pop("path", sane(self._said, self._path))
+        if query := needed(self._said):
+            request.setdefault("params", query)
         answer = await self._http.request(self._method, target, **request)
         check(self._said, answer, (target, str(request)[:200]))
         return answer
@@ -107,8 +111,8 @@ class Client:
                 await self.send(path=sane(self._said, self._path.replace("{" + name + "}", odd)))
         elif place == "query":
             for odd in VALUES:
-                path = sane(self._said, self._path)
-                await self.send(path=f"{path}{'&' if '?' in path else '?'}{name}={odd}")
+                whole = urlencode(needed(self._said) | {name: "?"}).replace("%3F", odd)
+                await self.send(path=f"{sane(self._said, self._path)}?{whole}", params=None)
         else:
             for odd in (b"", b" ", b"x" * 200, b"\xff"):
                 await self.send(headers={name: odd}, json={})
