@@ -86,7 +86,7 @@ def application(hall: Hall) -> Starlette:
         hall.spend(principal)
         return Call(hall, principal, request)
 
-    described = describing.routes(ENDPOINTS, others=())
+    described = describing.routes(ENDPOINTS)
     app = Starlette(
         routes=[*_routes(begin, hall), *routing.routes(hall), *described],
         middleware=around(hall.settings),
