@@ -52,6 +52,15 @@ class Call:
             raise InvalidInput("Idempotency-Key", key, f"1 to {MAX_KEY} printable characters")
         return key
 
+    def path(self, path: str) -> str:
+        """`path`, as it is reached from outside, also where this application is mounted."""
+        root: str = self.request.scope.get("root_path", "")
+        return root + path
+
+    def most(self, wait_s: float) -> float:
+        """For how many seconds a request may wait that asks for `wait_s`."""
+        return min(wait_s, self.hall.settings.wait_max_s)
+
     def session(self, id: SessionId) -> Session:  # noqa: A002
         """The handle of a session. Raises InvalidInput."""
         return self.runtime.session(id)

@@ -5,21 +5,29 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, Literal
+from types import NoneType
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from .call import Call
 from .errors import Malformed, TooLarge, UnsupportedType, WrongShape
 from .problems import problem_of, response
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Begin: TypeAlias = Callable[[Request, bool], Awaitable[Call]]
+"""Who calls, and whether they may; with True, a ticket is good for it."""
+
 Function = Callable[..., Awaitable[Any]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 JSON: Final = "application/json"
+SSE: Final = "text/event-stream"
+
+MAX_DIGITS: Final = 18
+"""Of a number that is read as one."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -30,9 +38,12 @@ class Endpoint:
     `function(call, ...)` is a coroutine function. Its parameters named in `path` are taken from
     there, `body` is decoded from JSON, and all others are query parameters; their annotations say
     what they must be. What it returns is encoded as JSON with `status`, unless it is a `Response`;
-    None is an empty answer, 204. `raises` are the codes of errors that this operation may answer,
-    beside those that all may. With `operator` it is only for those who run the house. Its docstring
-    is its description.
+    None is an empty answer, 204. `also` are other statuses, which the function sets by itself, and
+    what it gives then. `raises` are the codes of errors that this operation may answer, beside
+    those that all may. `takes` are the headers that it reads, and `gives` those that it sends.
+    `consumes` are the content types that the body may have; one that is annotated as bytes is given
+    as it is. `produces` are those of what it gives. With `operator` it is only for those who run
+    the house. Its docstring is its description.
     """
 
     def __init__(
@@ -45,12 +56,21 @@ class Endpoint:
         tag: str,
         operator: bool,
         raises: tuple[str, ...],
+        also: Mapping[int, Any],
+        takes: tuple[str, ...],
+        gives: tuple[str, ...],
+        consumes: tuple[str, ...],
+        produces: tuple[str, ...],
     ) -> None:
         self.function, self.method, self.path = function, method, path
-        self.status, self.tag, self.operator, self.raises = status, tag, operator, raises
-        hints = typing.get_type_hints(function)
+        self.tag, self.operator, self.raises = tag, operator, raises
+        self.also, self.takes, self.gives = also, takes, gives
+        self.consumes, self.produces = consumes, produces
+        hints = typing.get_type_hints(function, include_extras=True)
         self.body, self.answer = hints.pop("body", None), hints.pop("return")
-        self._decode = None if self.body is None else msgspec.json.Decoder(self.body).decode
+        self.status = 204 if self.answer is NoneType else status
+        is_json = self.body not in (None, bytes)
+        self._decode = msgspec.json.Decoder(self.body).decode if is_json else None
         signature = inspect.signature(function).parameters
         names = [name for name in signature if name not in ("call", "body")]
         self.in_path = {name: hints[name] for name in names if "{" + name in path}
@@ -65,23 +85,28 @@ class Endpoint:
         """The id of the operation."""
         return self.function.__name__
 
-    def route(self, begin: Callable[[Request], Awaitable[Call]], max_body: int) -> Route:
-        """The route to this endpoint; `begin` finds out who calls, and whether they may."""
+    @property
+    def is_stream(self) -> bool:
+        """Whether a browser may follow it, which cannot send credentials but in its address."""
+        return SSE in self.produces
+
+    def handler(self, begin: Begin, max_body: int) -> Handler:
+        """What answers requests; `begin` finds out who calls, and whether they may."""
 
         async def handle(request: Request) -> Response:
             try:
-                call = await begin(request)
+                call = await begin(request, self.is_stream)
                 if self.operator:
                     call.require_operator()
                 arguments = self._arguments(request)
-                if self._decode is not None:
+                if self.body is not None:
                     arguments["body"] = self._decode_body(await _read(request, max_body), request)
                 answer = await self.function(call, **arguments)
             except Exception as error:
                 return response(problem_of(error, request.path_params.get("id")))
             return self._response(call, answer)
 
-        return Route(self.path, handle, methods=[self.method], name=self.name)
+        return handle
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         given: dict[str, Any] = {}
@@ -96,10 +121,11 @@ class Endpoint:
         return given
 
     def _decode_body(self, body: bytes, request: Request) -> Any:
-        assert self._decode is not None
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if body and kind != JSON:
-            raise UnsupportedType(kind, JSON)
+        kind = media_type(request)
+        if body and kind not in self.consumes:
+            raise UnsupportedType(kind, " or ".join(self.consumes))
+        if self._decode is None:
+            return body
         try:
             # A body of which every field has a default may be left out.
             return self._decode(body or b"{}")
@@ -114,7 +140,7 @@ class Endpoint:
             answer.headers.update(call.headers)
             return answer
         if answer is None:
-            return Response(None, 204, call.headers)
+            return Response(None, call.status or 204, call.headers)
         return Response(_encode(answer), call.status or self.status, call.headers, JSON)
 
 
@@ -126,15 +152,36 @@ def endpoint(
     status: int = 200,
     operator: bool = False,
     raises: tuple[str, ...] = (),
+    also: Mapping[int, Any] | None = None,
+    takes: tuple[str, ...] = (),
+    gives: tuple[str, ...] = (),
+    consumes: tuple[str, ...] = (JSON,),
+    produces: tuple[str, ...] = (JSON,),
 ) -> Callable[[Function], Endpoint]:
     """Make an endpoint of a function."""
 
     def wrap(function: Function) -> Endpoint:
         return Endpoint(
-            function, method, path, status=status, tag=tag, operator=operator, raises=raises
+            function,
+            method,
+            path,
+            status=status,
+            tag=tag,
+            operator=operator,
+            raises=raises,
+            also=also or {},
+            takes=takes,
+            gives=gives,
+            consumes=consumes,
+            produces=produces,
         )
 
     return wrap
+
+
+def media_type(request: Request) -> str:
+    """The content type of the body, without its parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _convert(text: str, kind: Any, name: str) -> Any:
@@ -145,15 +192,18 @@ def _convert(text: str, kind: Any, name: str) -> Any:
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    """The body; not more of it than is allowed is ever held. Raises TooLarge."""
+    """The body; not more of it than is allowed is ever held. Raises TooLarge and Malformed."""
     declared = request.headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared) > limit:
+    if declared.isdecimal() and (len(declared) > MAX_DIGITS or int(declared) > limit):
         raise TooLarge(limit)
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise TooLarge(limit)
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > limit:
+                raise TooLarge(limit)
+            parts.append(part)
+    except ClientDisconnect:  # nobody reads the answer, and there is nothing to report
+        raise Malformed("it ends too early") from None
     return b"".join(parts)

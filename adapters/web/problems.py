@@ -11,6 +11,7 @@ import structlog
 from starlette.responses import Response
 
 from ...actors.errors import CapacityError, GreenroomError, NotMember, text_of
+from ..telemetry.redaction import redact
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -26,6 +27,7 @@ STATUS: Final[Mapping[str, int]] = {
     "exists": 409,
     "fenced": 503,
     "forbidden": 403,
+    "foreign_origin": 403,
     "full": 409,
     "idempotency_conflict": 422,
     "invalid": 422,
@@ -35,14 +37,17 @@ STATUS: Final[Mapping[str, int]] = {
     "journal_failed": 503,
     "journal_unavailable": 503,
     "malformed": 400,
+    "misdirected": 421,
     "no_approval": 404,
     "no_compactor": 409,
     "no_pipeline": 409,
     "not_allowed": 403,
     "not_expected": 409,
+    "not_exportable": 409,
     "not_found": 404,
     "not_host": 403,
     "not_kept": 410,
+    "not_offered": 501,
     "not_pending": 409,
     "not_written": 503,
     "nothing_to_compact": 409,
@@ -120,6 +125,8 @@ def problem_of(error: Exception, session: str | None = None) -> Problem:
         log.error("request_failed", error=text_of(error), exc_info=error)
         return _problem(500, "internal", "internal error")
     fields = {name: getattr(error, name, None) for name in _SHOWN}
+    if isinstance(fields["turn"], str):
+        fields["turn"] = int(fields["turn"])
     return _problem(status, error.code, str(error), retryable=error.retryable, **fields)
 
 
@@ -129,7 +136,7 @@ def _problem(status: int, code: str, detail: str, **fields: Any) -> Problem:
         title=code.replace("_", " "),
         status=status,
         code=code,
-        detail=detail,
+        detail=redact(detail),
         **fields,
     )
 

@@ -1,0 +1,63 @@
+"""The description and its page, as they are served."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .. import pages
+from ..endpoint import JSON, Endpoint
+from .document import document
+
+_CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+_PAGES: Final = {
+    "/v1/docs": ("docs.html", "text/html"),
+    "/v1/docs.js": ("docs.js", "text/javascript"),
+    "/v1/docs.css": ("docs.css", "text/css"),
+}
+
+
+def routes(endpoints: Sequence[Endpoint], others: Sequence[str]) -> list[Route]:
+    """`/v1/openapi.json`, and `/v1/docs`, which needs nothing but this server.
+
+    For all who can reach it. The description is built when it is first asked for. `others` are the
+    paths that are no endpoints.
+    """
+    routed = {*others, "/v1/openapi.json", *_PAGES}
+
+    @cache
+    def built() -> dict[str, Any]:
+        return document(endpoints, routed)
+
+    @cache
+    def encoded() -> bytes:
+        return msgspec.json.encode(built())
+
+    async def describe(request: Request) -> Response:
+        root = request.scope.get("root_path", "")
+        mounted = {**built(), "servers": [{"url": root}]}
+        return Response(msgspec.json.encode(mounted) if root else encoded(), media_type=JSON)
+
+    shown = [_page(path, name, media) for path, (name, media) in _PAGES.items()]
+    return [Route("/v1/openapi.json", describe, methods=["GET"]), *shown]
+
+
+def _page(path: str, name: str, media: str) -> Route:
+    content = files(pages).joinpath(name).read_bytes()
+    headers = {"content-security-policy": _CSP, "x-content-type-options": "nosniff"}
+
+    async def page(_: Request) -> Response:
+        return Response(content, headers=headers, media_type=media)
+
+    return Route(path, page, methods=["GET"])
