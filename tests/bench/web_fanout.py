@@ -42,7 +42,7 @@ from greenroom.adapters.web.settings import WebSettings
 MARK: Final = b"^"
 """Once in each event, and in nothing else that is sent."""
 
-LENGTH: Final = 330
+LENGTH: Final = 399
 """Of an event on the wire, in bytes: that of a short message."""
 
 
@@ -119,7 +119,8 @@ def child(name: str, tells: str) -> None:
     """A server, which prints its port, and then its CPU seconds, or bytes, as often as asked."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.disable(logging.CRITICAL)
-    socket = configured(None).bind_socket()
+    config = configured(None)
+    socket = config.bind_socket()
     socket.listen(8192)
     figure: Callable[[], float] = time.process_time if tells == "cpu" else resident_bytes
 
@@ -129,7 +130,8 @@ def child(name: str, tells: str) -> None:
 
     threading.Thread(target=answer, daemon=True).start()
     print(socket.getsockname()[1], flush=True)
-    asyncio.run(SERVERS[name]([socket]))
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(SERVERS[name]([socket]))
 
 
 # --- the readers ---------------------------------------------------------------------------------

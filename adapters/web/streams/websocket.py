@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
@@ -99,6 +99,12 @@ class _Stream(Follower):
     async def begin(self) -> None:
         await self._send({"type": "websocket.accept", "subprotocol": self._protocol})
 
+    def message(self, each: Out) -> Message:
+        if self._protocol != MSGPACK and isinstance(each, Published):
+            return cast("Message", self._hub.encodings.alone(each))
+        [message] = self.messages([each])
+        return message
+
     def messages(self, out: Sequence[Out]) -> Iterator[Message]:
         if self._protocol == MSGPACK:
             for packs in pieces([self._pack(each) for each in out]):
@@ -107,9 +113,9 @@ class _Stream(Follower):
             for texts in pieces([self._text(each) for each in out]):
                 yield {"type": "websocket.send", "text": f"[{','.join(texts)}]"}
 
-    async def put(self) -> None:
-        await super().put()
-        self._make_room()
+    def written(self) -> None:
+        if self._room is not None:
+            self._make_room()
 
     async def shut(self) -> None:
         await self._send({"type": "websocket.close", "code": self._code, "reason": ""})
