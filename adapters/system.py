@@ -16,8 +16,7 @@ class SystemClock:
     def now_ms(self) -> int:
         return now_ms()
 
-    def monotonic(self) -> float:
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
 
     def call_later(self, delay_s: float, call: Callable[[], None]) -> Timer:
         return asyncio.get_running_loop().call_later(delay_s, call)

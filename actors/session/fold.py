@@ -78,7 +78,14 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
             if message.key:
                 state.aborted.pop(message.key, None)
             _acted(state, message.author, at_ms)
-        case TurnStarted(turn=turn):
+        case Joined(user=user, name=name, role=role):
+            state.pending.pop(user, None)
+            state.participants[user] = Participant(
+                name=name, role=role, joined_ms=at_ms, acted_ms=at_ms
+            )
+        case Left(user=user):
+            state.participants.pop(user, None)
+        case TurnStarted():
             start_turn(state, event)
         case TurnEnded():
             end_turn(state, event)
@@ -114,13 +121,6 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
             place_result(state.history, own(result))
         case TurnQueued():
             queue(state, event)
-        case Joined(user=user, name=name, role=role):
-            state.pending.pop(user, None)
-            state.participants[user] = Participant(
-                name=name, role=role, joined_ms=at_ms, acted_ms=at_ms
-            )
-        case Left(user=user):
-            state.participants.pop(user, None)
         case HostChanged(host=host, previous=previous):
             state.host = host
             state.participants[host].role = "host"

@@ -166,7 +166,9 @@ class LiveLog:
             incarnation=self.incarnation,
         )
         ring.append((now, published))
-        if len(ring) > self.max_events or now - ring[0][0] > self.max_age_s:
+        if len(ring) > self.max_events:
+            ring.popleft()
+        if now - ring[0][0] > self.max_age_s:
             self._trim(now)
         if is_first and self._keeper is not None:
             self._keeper.filled(self)
@@ -272,7 +274,7 @@ class LiveLog:
 
     def _trim(self, now: float) -> None:
         ring = self._ring
-        while ring and (len(ring) > self.max_events or now - ring[0][0] > self.max_age_s):
+        while ring and now - ring[0][0] > self.max_age_s:
             ring.popleft()
 
     def _revision_at(self, index: int) -> int:

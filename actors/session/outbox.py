@@ -100,16 +100,20 @@ class Outbox:
         """Whether something waits for a commit."""
         return bool(self._held)
 
-    def append(self, bodies: list[bytes], row: IndexRow, *, after: int) -> Commit:
-        """Give encoded events, and what listings show after them, to the journal."""
+    def append(self, bodies: list[bytes], row: IndexRow, *, after: int) -> Commit | None:
+        """Give encoded events, and what listings show after them, to the journal.
+
+        None: they are durable already, and nothing is to be waited for.
+        """
         self._unsnapped += sum(map(len, bodies))
-        commit = self._stage.journal.append(
+        stage = self._stage
+        commit = stage.journal.append(
             self._live.session, bodies, epoch=self._epoch, after=after, row=row
         )
-        self._stage.commits_at_once = commit.done
-        if not commit.done:
+        done = stage.commits_at_once = commit.done
+        if not done:
             commit.on_done(self._on_done)
-        return commit
+        return None if done and commit.error is None else commit
 
     def put(self, held: Held) -> None:
         """Let `held` out: now, if neither it nor anything before it waits for a commit."""
@@ -189,7 +193,7 @@ class Outbox:
 
     def _let_out(self, held: Held) -> None:
         """Publish, reply, and have the effects."""
-        events = held.events
+        events, speaker = held.events, self._speaker
         if events:
             self._publish(events, held.at_ms)
         reply = held.reply
@@ -204,7 +208,7 @@ class Outbox:
         if held.then is not None:
             held.then()
         for event in events:
-            self._speaker.on_event(event)
+            speaker.on_event(event)
 
     def _publish(self, events: Sequence[Event], at_ms: int) -> None:
         # Not the state's revision: after a failure that is ahead of what is durable, and a cursor

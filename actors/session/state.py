@@ -205,7 +205,8 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
 
     def index_row(self, *, members: bool = False) -> IndexRow:
         """What listings show of this state; with `members` also who takes part."""
-        records = self.records
+        # Once for each command that changes anything: 1.6 us, 0.9 of it without these two looks.
+        records, simple = self.records, self.approval is None and self.wakes is None
         return IndexRow(
             id=self.id,
             owner=self.owner,
@@ -222,7 +223,7 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
             language=LANGUAGE if records is None else records.language,
             interactions=0 if records is None else records.interactions,
             feedback=0 if records is None else sum(records.feedback.values()),
-            wake_ms=wants_ms(self),
+            wake_ms=0 if simple else wants_ms(self),
         )
 
 
