@@ -30,7 +30,7 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
     row: IndexRow
 
 
-class IndexRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class IndexRow(msgspec.Struct, frozen=True, gc=False):
     """What a listing shows of a session without reading it. Times are UTC milliseconds.
 
     `events` is how many the room history retains. `members` are the participants in the order of

@@ -216,9 +216,12 @@ def _make_room(state: State, message: Message) -> None:
 
 
 def _put(state: State, line: Line) -> None:
+    state.history = own_list(state.history)
+    if not line.turn:
+        state.history.append(line)
+        return
     running = state.running
     hidden = running is not None and running.kind != "answer" and running.turn == line.turn
-    state.history = own_list(state.history)
     place(state.history, line, hidden=hidden)
 
 

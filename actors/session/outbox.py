@@ -162,7 +162,8 @@ class Outbox:
 
     def snapshot_if_due(self, state: State) -> None:
         """Write a snapshot once the events since the last one outweigh it."""
-        if self._unsnapped > max(self._stage.snapshot_bytes, self._snapshot_size):
+        unsnapped = self._unsnapped
+        if unsnapped > self._stage.snapshot_bytes and unsnapped > self._snapshot_size:
             self.snapshot(state)
 
     def snapshot(self, state: State) -> None:
@@ -213,11 +214,13 @@ class Outbox:
     def _publish(self, events: Sequence[Event], at_ms: int) -> None:
         # Not the state's revision: after a failure that is ahead of what is durable, and a cursor
         # of such a place would skip events, or be taken for another session's.
-        live, now = self._live, self._stage.clock.monotonic()
-        revision = live.revision
-        self._stage.stats.published += len(events)
+        live, stage = self._live, self._stage
+        revision, now = live.revision, stage.clock.monotonic()
+        stage.stats.published += len(events)
         for event in events:
-            revision += type(event) in DURABLE
+            kind = type(event)
+            if kind in DURABLE:
+                revision += 1
             live.publish(event, at_ms=at_ms, revision=revision, now=now)
-            if type(event) is Left:  # no effect: those come after all of the step (spec R17)
+            if kind is Left:  # no effect: those come after all of the step (spec R17)
                 live.expel(event.user)

@@ -86,7 +86,9 @@ class MemoryJournal(MemoryRetention):
     ) -> Commit:
         try:
             self._check_writable()
-            _check_size(session, sum(map(len, events)), MAX_BYTES)
+            size = sum(map(len, events))
+            if size > MAX_BYTES:
+                raise Rejected(session, size=size, limit=MAX_BYTES)
             check_row(row)
             record = self._owned(session, epoch)
             if record.head != after:
@@ -94,8 +96,10 @@ class MemoryJournal(MemoryRetention):
         except GreenroomError as error:
             return _failed(error)
         record.extend(events)
-        record.row, record.end = _listed(row), None
-        self._note_members(record, row.members)
+        record.row, record.end = row, None
+        if row.members is not None:
+            record.row = _listed(row)
+            self._note_members(record, row.members)
         return Written(after + len(events))
 
     def snapshot(self, session: SessionId, state: bytes, *, epoch: int, revision: int) -> Commit:

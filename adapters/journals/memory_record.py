@@ -39,7 +39,8 @@ class Record(msgspec.Struct, kw_only=True, gc=False, eq=False):
 
     @property
     def head(self) -> int:
-        return self.dropped + len(self.events)
+        base = self.base
+        return len(self.events) if base is None else base[0] + len(self.events)
 
     @property
     def oldest(self) -> int:
