@@ -3,7 +3,8 @@
     python tests/bench/session_path.py [--smoke] [--rounds N] [--json out.json]
 
 `greenroom` keeps a journal in memory, from which each session could be had again. `lock` is one
-dict of sessions, a lock and callbacks; `queue` is one queue and one task per session: see
+dict of sessions, a lock and callbacks; `queue` is one queue and one task per session; `bare` is the
+first without what keeps a slow subscriber from stopping everybody, so no equal of the others: see
 `plain_rooms.py`, which says what they do and what they do not. Every session has a subscriber that
 sees all of its events, and checks that it gets them in order; no figure ends before it has.
 
@@ -25,7 +26,7 @@ from typing import Any
 
 import structlog
 from measure import Case, machine, run_rounds, table, timed, write_json
-from plain_rooms import LockedRooms, QueuedRooms, Rooms
+from plain_rooms import BareRooms, LockedRooms, QueuedRooms, Rooms
 
 import greenroom
 
@@ -169,6 +170,10 @@ class Queued(Plain):
     kind = QueuedRooms
 
 
+class Bare(Plain):
+    kind = BareRooms
+
+
 # --- what is measured ----------------------------------------------------------------------------
 
 
@@ -239,7 +244,12 @@ async def hosted(kind: type[House], work: Work, sessions: int, scale: Scale) -> 
 
 # --- the table -----------------------------------------------------------------------------------
 
-CONTENDERS: dict[str, type[House]] = {"greenroom": Greenroom, "lock": Locked, "queue": Queued}
+CONTENDERS: dict[str, type[House]] = {
+    "greenroom": Greenroom,
+    "lock": Locked,
+    "queue": Queued,
+    "bare": Bare,
+}
 
 
 def cases(scale: Scale) -> list[Case]:
