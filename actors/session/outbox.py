@@ -218,9 +218,7 @@ class Outbox:
         revision, now = live.revision, stage.clock.monotonic()
         stage.stats.published += len(events)
         for event in events:
-            kind = type(event)
-            if kind in DURABLE:
-                revision += 1
+            revision += type(event) in DURABLE
             live.publish(event, at_ms=at_ms, revision=revision, now=now)
-            if kind is Left:  # no effect: those come after all of the step (spec R17)
+            if type(event) is Left:  # no effect: those come after all of the step (spec R17)
                 live.expel(event.user)
