@@ -11,7 +11,7 @@ from ...actors.ports import Commit
 class Written(Reply[int]):
     """A `Commit` that has its value from the beginning.
 
-    Made in 0.15 us: a reply that is made and then set takes 0.65, and a post in memory 11 in all.
+    Made in 0.2 us; a reply that is made and then set takes 0.4, and a post in memory 10 in all.
     """
 
     _dispatcher = None
