@@ -246,8 +246,8 @@ MUTATIONS = (
     Mutation(
         "an event is applied, and not journaled",
         "actors/session/actor.py",
-        "            held.commit = self._outbox.append(bodies, row, after=before)\n",
-        "            held.commit = self._outbox.append(bodies[:1], row, after=before)\n",
+        "            held.commit = outbox.append(bodies, row, after=before)\n",
+        "            held.commit = outbox.append(bodies[:1], row, after=before)\n",
     ),
     Mutation(
         "a parting takes the mailbox of its successor",
