@@ -85,9 +85,10 @@ class Ref(pykka.ActorRef[A]):
         """
         if block:
             self._refuse_to_deadlock()
-        reply: Reply[Any] = Reply(self.actor_inbox.dispatcher, soon=True)
+        box = self.actor_inbox
+        reply: Reply[Any] = Reply(box.dispatcher, None, True)
         try:
-            self.actor_inbox.put(Mail(message, reply_to=reply))
+            box.put(Mail(message, reply))
         except Exception as error:
             reply.set_error(error)
         return reply.get(timeout=timeout) if block else reply
@@ -186,13 +187,15 @@ class Actor(pykka.Actor):
 
     def handle(self, mail: Mail) -> None:
         """Handle one message and answer it with what `on_receive` returns."""
-        message = mail.message
+        message, reply = mail.message, mail.reply_to
         if type(message) in _PYKKA_MESSAGES:
             answer = self._handle_receive(message)
+            if type(message) is _STOP:
+                answer = True
         else:
             answer = self.on_receive(message)
-        if mail.reply_to is not None:
-            mail.reply_to.set(True if type(message) is _STOP else answer)
+        if reply is not None:
+            reply.set(answer)
 
     def _stop(self) -> None:
         try:

@@ -165,24 +165,28 @@ class Mailbox:
 
         True asks the dispatcher to schedule it again.
         """
-        for _ in range(throughput):
-            while self._system and (owner := self._owner) is not None:
+        # Counted down, as a range takes 60 ns to make: as much as three countings.
+        while throughput and (owner := self._owner) is not None:
+            if self._system:
                 owner.process(self._system.popleft())
-            if self._suspended or not self._user or (owner := self._owner) is None:
+            elif self._user and not self._suspended:
+                throughput -= 1
+                owner.process(self._user.popleft())
+            else:
                 break
-            owner.process(self._user.popleft())
-        self._lock.acquire()  # as in `put`
+        lock = self._lock
+        lock.acquire()  # as in `put`
         try:
             # Looking and clearing the flag are one step: mail put before it is seen here, mail
             # put after it schedules anew.
-            if not self._user:
-                self._user = None
-            if not self._system:
-                self._system = None
-            self._scheduled = self._has_work()
-            return self._scheduled
+            if self._user or self._system:
+                self._scheduled = self._has_work()
+                return self._scheduled
+            self._user = self._system = None
+            self._scheduled = False
+            return False
         finally:
-            self._lock.release()
+            lock.release()
 
     def attach(self, owner: Owner) -> None:
         """Deliver to `owner` from now on, beginning with what has waited; nothing once closed."""
