@@ -176,14 +176,11 @@ class Actor(pykka.Actor):
         self.actor_inbox.put_system(Mail(_STOP()))
 
     def process(self, mail: Mail) -> None:
-        """Handle one message and contain whatever comes of it."""
+        """Handle one message and contain whatever comes of it, as the mailbox does."""
         try:
             self.handle(mail)
         except BaseException as error:
-            # pykka's own loop answers a BaseException by stopping every actor of the process.
-            self._fail(error)
-            if mail.reply_to is not None:
-                mail.reply_to.set_error(self._told(error))
+            self.contain(mail, error)
 
     def handle(self, mail: Mail) -> None:
         """Handle one message and answer it with what `on_receive` returns."""
@@ -196,6 +193,13 @@ class Actor(pykka.Actor):
             answer = self.on_receive(message)
         if reply is not None:
             reply.set(answer)
+
+    def contain(self, mail: Mail, error: BaseException) -> None:
+        """Stop, and answer whoever asked. pykka's own loop would stop every actor of the process
+        for a BaseException."""
+        self._fail(error)
+        if mail.reply_to is not None:
+            mail.reply_to.set_error(self._told(error))
 
     def _stop(self) -> None:
         try:

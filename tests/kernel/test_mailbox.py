@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import gc
 import weakref
 from collections import deque
@@ -20,8 +21,12 @@ class Owner:
 
     def __init__(self) -> None:
         self.seen: list[Any] = []
+        self.contained: list[tuple[Any, BaseException]] = []
 
-    def process(self, mail: Mail) -> None:
+    def contain(self, mail: Mail, error: BaseException) -> None:
+        self.contained.append((mail.message, error))
+
+    def handle(self, mail: Mail) -> None:
         if callable(mail.message):
             mail.message()
         else:
@@ -97,6 +102,25 @@ def test_mail_that_comes_with_the_last_command_of_a_run_asks_for_another() -> No
     assert box.run(throughput=1)
     assert not box.run(throughput=1)
     assert owner.seen == ["late"]
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, asyncio.CancelledError])
+@pytest.mark.parametrize("lane", [Mailbox.put, Mailbox.put_system], ids=["command", "system"])
+def test_whatever_a_message_raises_is_contained_and_the_next_one_handled(
+    lane: Any, kind: type[BaseException]
+) -> None:
+    box, owner, dispatcher = mailbox()
+    error = kind()
+
+    def fail() -> None:
+        raise error
+
+    lane(box, Mail(fail))
+    lane(box, Mail("one"))
+    dispatcher.run_until_idle()
+
+    assert owner.contained == [(fail, error)]
+    assert owner.seen == ["one"]
 
 
 # --- scheduling ----------------------------------------------------------------------------------
