@@ -1,6 +1,6 @@
 """What an actor costs: greenroom's kernel, pykka's own actors, and one asyncio task per actor.
 
-    python tests/bench/kernel.py [--smoke] [--rounds N] [--json out.json]
+    python tests/bench/kernel.py [--smoke] [--rounds N] [--uvloop] [--json out.json]
 
 All figures of a table come from one run, whose rounds are interleaved. The number in brackets is
 the spread of the rounds; the last columns say how many times better greenroom is. A handler does
@@ -31,7 +31,17 @@ from typing import Any
 
 import pykka
 import structlog
-from measure import Case, machine, resident_bytes, run_rounds, table, timed, write_json
+from measure import (
+    Case,
+    Loops,
+    machine,
+    resident_bytes,
+    run,
+    run_rounds,
+    table,
+    timed,
+    write_json,
+)
 
 from greenroom.actors.kernel.actor import Actor, Ref
 from greenroom.actors.kernel.dispatcher import LoopDispatcher
@@ -165,7 +175,7 @@ class OnLoop(Contender):
             await self._stopped(refs)
             return batches * each * actors / clock.seconds
 
-        return asyncio.run(main())
+        return run(main())
 
     def ask_one_by_one(self) -> float:
         async def main() -> float:
@@ -176,7 +186,7 @@ class OnLoop(Contender):
             await self._stopped(refs)
             return clock.seconds / self.scale.asks * 1e6
 
-        return asyncio.run(main())
+        return run(main())
 
     def ask_in_flight(self) -> float:
         async def main() -> float:
@@ -190,7 +200,7 @@ class OnLoop(Contender):
             await self._stopped(refs)
             return rounds * IN_FLIGHT / clock.seconds
 
-        return asyncio.run(main())
+        return run(main())
 
     def ask_from_thread(self) -> float:
         async def main() -> float:
@@ -207,7 +217,7 @@ class OnLoop(Contender):
             await self._stopped(refs)
             return seconds / self.scale.asks * 1e6
 
-        return asyncio.run(main())
+        return run(main())
 
     def spawn(self) -> float:
         async def main() -> float:
@@ -216,7 +226,7 @@ class OnLoop(Contender):
             await self._stopped(refs)
             return clock.seconds / self.scale.actors * 1e6
 
-        return asyncio.run(main())
+        return run(main())
 
     def stop(self) -> float:
         async def main() -> float:
@@ -225,7 +235,7 @@ class OnLoop(Contender):
                 await self._stopped(refs)
             return clock.seconds / self.scale.actors * 1e6
 
-        return asyncio.run(main())
+        return run(main())
 
     def idle(self, weigh: Callable[[], int]) -> float:
         async def main() -> float:
@@ -238,7 +248,7 @@ class OnLoop(Contender):
             await self._stopped(refs)
             return used / self.scale.actors
 
-        return asyncio.run(main())
+        return run(main())
 
     async def _started(self, actors: int, room: int = 1024) -> list[Any]:
         self.begin()
@@ -441,6 +451,8 @@ def weigh_here(name: str, how: str, actors: int) -> float:
 def weigh_in_a_child(name: str, how: str, actors: int) -> float:
     """Bytes per actor in a fresh process, as memory that was once used is not given back."""
     child = [sys.executable, __file__, "--weigh", name, how, str(actors)]
+    if Loops.factory is not None:
+        child.append("--uvloop")
     return float(subprocess.run(child, capture_output=True, text=True, check=True).stdout)
 
 
@@ -496,8 +508,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--smoke", action="store_true", help="tiny counts: does it run at all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there too")
+    Loops.offer(parser)
     parser.add_argument("--weigh", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    Loops.choose(options)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     if options.weigh:
         name, how, actors = options.weigh
