@@ -46,6 +46,9 @@ from measure import (
 from greenroom.actors.kernel.actor import Actor, Ref
 from greenroom.actors.kernel.dispatcher import LoopDispatcher
 
+MESSAGE: Any = 1
+"""What everybody is told. Not a literal: a tuple of literals would be made once for all messages."""
+
 IN_FLIGHT = 100
 """Asks that wait for their answer at once in the measurement of asks per second."""
 
@@ -281,14 +284,14 @@ class Greenroom(OnLoop):
         return actor
 
     def tell(self, ref: Ref[CountingActor]) -> None:
-        ref.tell(1)
+        ref.tell(MESSAGE)
 
     def ask(self, ref: Ref[CountingActor]) -> Awaitable[Any]:
-        reply: Awaitable[Any] = ref.ask(1, block=False)
+        reply: Awaitable[Any] = ref.ask(MESSAGE, block=False)
         return reply
 
     def ask_blocking(self, ref: Ref[CountingActor], loop: asyncio.AbstractEventLoop) -> Any:
-        return ref.ask(1)
+        return ref.ask(MESSAGE)
 
     def ask_to_stop(self, ref: Ref[CountingActor]) -> Awaitable[Any]:
         stopped: Awaitable[Any] = ref.stop(block=False)
@@ -313,7 +316,7 @@ class TaskActor(Handler):
 
     def ask(self) -> asyncio.Future[Any]:
         reply = asyncio.get_running_loop().create_future()
-        self.queue.put_nowait((1, reply))
+        self.queue.put_nowait((MESSAGE, reply))
         return reply
 
 
@@ -329,7 +332,7 @@ class TaskQueue(OnLoop):
         return ref
 
     def tell(self, ref: TaskActor) -> None:
-        ref.queue.put_nowait((1, None))
+        ref.queue.put_nowait((MESSAGE, None))
 
     def ask(self, ref: TaskActor) -> Awaitable[Any]:
         return ref.ask()
@@ -377,7 +380,7 @@ class Pykka(Contender):
                 all_done.clear()
                 for _ in range(each):
                     for ref in refs:
-                        ref.tell(1)
+                        ref.tell(MESSAGE)
                 all_done.wait()
         self._stopped(refs)
         return batches * each * actors / clock.seconds
@@ -386,7 +389,7 @@ class Pykka(Contender):
         (ref,) = refs = self._started(1)
         with timed() as clock:
             for _ in range(self.scale.asks):
-                ref.ask(1)
+                ref.ask(MESSAGE)
         self._stopped(refs)
         return clock.seconds / self.scale.asks * 1e6
 
@@ -397,7 +400,7 @@ class Pykka(Contender):
         rounds = max(1, self.scale.asks // IN_FLIGHT)
         with timed() as clock:
             for _ in range(rounds):
-                pykka.get_all([ref.ask(1, block=False) for ref in refs])
+                pykka.get_all([ref.ask(MESSAGE, block=False) for ref in refs])
         self._stopped(refs)
         return rounds * IN_FLIGHT / clock.seconds
 
@@ -417,7 +420,7 @@ class Pykka(Contender):
         self._stopped(self._started(1))
         before = weigh()
         refs = self._started(self.scale.actors)
-        pykka.get_all([ref.ask(1, block=False) for ref in refs])
+        pykka.get_all([ref.ask(MESSAGE, block=False) for ref in refs])
         used = weigh() - before
         self._stopped(refs)
         return used / self.scale.actors
