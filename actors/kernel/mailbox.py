@@ -149,7 +149,7 @@ class Mailbox:
     def _put_again(self, mail: Mail, lane: deque[Mail]) -> None:
         """Put what was appended to a lane that may have been taken off just before."""
         with self._lock:
-            if self._user is lane:  # it was put on again, for it was not empty
+            if self._user is lane:  # put on again, as it was not empty; `run` may be taking from it
                 return
             try:
                 lane.remove(mail)

@@ -444,6 +444,10 @@ class Lane(deque[Mail]):
         super().append(mail)
         self.act("after")
 
+    def remove(self, mail: Mail) -> None:
+        assert self.box._user is not self, "its mail is being handled without the lock"
+        super().remove(mail)
+
     def __len__(self) -> int:
         if self.box._user is not self:
             self.act("off")
