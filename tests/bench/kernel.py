@@ -47,7 +47,7 @@ from greenroom.actors.kernel.actor import Actor, Ref
 from greenroom.actors.kernel.dispatcher import LoopDispatcher
 
 MESSAGE: Any = 1
-"""What everybody is told. Not a literal: a tuple of literals would be made once for all messages."""
+"""What all are told. Not a literal: a tuple of literals would be made once for all messages."""
 
 IN_FLIGHT = 100
 """Asks that wait for their answer at once in the measurement of asks per second."""
