@@ -45,8 +45,8 @@ MUTATIONS = (
     Mutation(
         "the mailbox does not look a second time",
         "actors/kernel/mailbox.py",
-        "            self._scheduled = self._has_work()\n            return self._scheduled",
-        "            self._scheduled = False\n            return bool(self._system)",
+        "self._scheduled = self._has_work()\n                return self._scheduled",
+        "self._scheduled = False\n                return bool(self._system)",
     ),
     Mutation(
         "a reservation is not released when a place is closed",
