@@ -113,7 +113,8 @@ MUTATIONS = (
     Mutation(
         "a session leaves without looking for mail",
         "actors/kernel/mailbox.py",
-        "            if self._user or any(map(_is_question, self._system or ())):\n"
+        "            if self._user or any(map(_is_question, self._system or ())) "
+        "or not self._take_off():\n"
         "                return False\n            self._closed = True",
         "            self._user = None\n            self._closed = True",
     ),
