@@ -126,15 +126,12 @@ class SupervisorActor(Explaining):
         else:
             handler(self, mail)
 
-    def process(self, mail: Mail) -> None:
-        """Handle one message. A bug here costs that message, never the house."""
-        try:
-            self.handle(mail)
-        except BaseException as error:
-            with suppress(BaseException):  # a log that fails must not keep anyone from an answer
-                log.error("supervisor_failed", message=type(mail.message).__name__, exc_info=error)
-            if isinstance(mail.reply_to, Reply):
-                mail.reply_to.set_error(error)
+    def contain(self, mail: Mail, error: BaseException) -> None:
+        """A bug here costs the message it was found with, never the house."""
+        with suppress(BaseException):  # a log that fails must not keep anyone from an answer
+            log.error("supervisor_failed", message=type(mail.message).__name__, exc_info=error)
+        if isinstance(mail.reply_to, Reply):
+            mail.reply_to.set_error(error)
 
     # --- what sessions say of themselves ---
 

@@ -179,14 +179,10 @@ class SessionActor(Running, Leaving):
         if self._draining:
             self.leave_if_drained()
 
-    def process(self, mail: Mail) -> None:
-        """Handle one message; whatever a handler raises costs at most that command, and a
-        restart."""
-        try:
-            self.handle(mail)
-        except BaseException as error:
-            after_crash(self, mail, error)
-            self._crash(Departure.CRASHED, error)
+    def contain(self, mail: Mail, error: BaseException) -> None:
+        """Whatever a handler raises costs at most that command, and a restart."""
+        after_crash(self, mail, error)
+        self._crash(Departure.CRASHED, error)
 
     # --- commands ---
 

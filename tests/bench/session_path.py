@@ -1,6 +1,6 @@
 """The way of a command through a session in memory, beside two plain asyncio designs.
 
-    python tests/bench/session_path.py [--smoke] [--rounds N] [--json out.json]
+    python tests/bench/session_path.py [--smoke] [--rounds N] [--uvloop] [--json out.json]
 
 `greenroom` keeps a journal in memory, from which each session could be had again. `lock` is one
 dict of sessions, a lock and callbacks; `queue` is one queue and one task per session; `bare` is the
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from measure import Case, machine, run_rounds, table, timed, write_json
+from measure import Case, Loops, machine, run, run_rounds, table, timed, write_json
 from plain_rooms import BareRooms, LockedRooms, QueuedRooms, Rooms
 
 import greenroom
@@ -256,7 +256,7 @@ def cases(scale: Scale) -> list[Case]:
     """Every row of the table."""
 
     def figure(kind: type[House], work: Work, sessions: int) -> float:
-        return asyncio.run(hosted(kind, work, sessions, scale))
+        return run(hosted(kind, work, sessions, scale))
 
     def each(work: Work, sessions: int) -> dict[str, Callable[[], float]]:
         return {
@@ -280,7 +280,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--smoke", action="store_true", help="tiny counts: does it run at all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there too")
+    Loops.offer(parser)
     options = parser.parse_args(arguments)
+    Loops.choose(options)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     scale, rounds = (SMOKE, 1) if options.smoke else (FULL, options.rounds)
     measured = cases(scale)

@@ -45,8 +45,8 @@ MUTATIONS = (
     Mutation(
         "the mailbox does not look a second time",
         "actors/kernel/mailbox.py",
-        "            self._scheduled = self._has_work()\n            return self._scheduled",
-        "            self._scheduled = False\n            return bool(self._system)",
+        "self._scheduled = self._has_work()\n                return self._scheduled",
+        "self._scheduled = False\n                return bool(self._system)",
     ),
     Mutation(
         "a reservation is not released when a place is closed",
@@ -113,7 +113,8 @@ MUTATIONS = (
     Mutation(
         "a session leaves without looking for mail",
         "actors/kernel/mailbox.py",
-        "            if self._user or any(map(_is_question, self._system or ())):\n"
+        "            if self._user or any(map(_is_question, self._system or ())) "
+        "or not self._take_off():\n"
         "                return False\n            self._closed = True",
         "            self._user = None\n            self._closed = True",
     ),
