@@ -192,7 +192,7 @@ class ThreadedRuntime(Runtime):
         self._report: DrainReport | None = None
         # A program that forgets to close still ends: the journal has what was acknowledged.
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._live(started)), name="greenroom", daemon=True
+            target=lambda: self._run(started), name="greenroom", daemon=True
         )
         self._thread.start()
         started.wait()
@@ -208,6 +208,16 @@ class ThreadedRuntime(Runtime):
             self._loop.call_soon_threadsafe(self._over.set)
             self._thread.join()
         return self._report
+
+    def _run(self, started: threading.Event) -> None:
+        try:
+            asyncio.run(self._live(started))
+        except RuntimeError:
+            # While the interpreter exits no thread can be started, from Python 3.12 on, and at its
+            # end `run` starts one to wait for those of its pool, which exit anyway (CPython,
+            # Lib/asyncio/base_events.py, shutdown_default_executor).
+            if self._report is None:
+                raise
 
     async def _live(self, started: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
