@@ -53,6 +53,7 @@ class LiveLogs:
             return
         self._left.discard(session)
         self._silent.remove(live)
+        live.clear()  # the queue may hold on to it until it would have been due
         del self._logs[session]
 
     def close(self, error: Exception) -> None:
