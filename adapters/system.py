@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import time
 from collections.abc import Callable
 
@@ -29,4 +29,4 @@ def now_ms() -> int:
 
 def new_id(size: int) -> str:
     """`size` random bytes from the operating system, in hexadecimal."""
-    return secrets.token_hex(size)
+    return os.urandom(size).hex()

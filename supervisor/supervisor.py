@@ -96,7 +96,7 @@ class SupervisorActor(Explaining):
         self._config = config
         self._age = age
         self._new_id = new_id
-        self._idle = IdleQueue(config.idle_s)
+        self._idle = IdleQueue[SessionId](config.idle_s)
         self._restarts = Restarts(config.max_restarts, config.restart_window_s)
         self._farewells = Farewells()
         self._leaves = Leaves()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import gc
 import json
 import os
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -48,6 +49,27 @@ class Case:
         mine, theirs = self.median(contender), self.median(other)
         better, worse = (mine, theirs) if self.more_is_better else (theirs, mine)
         return better / worse if worse else float("nan")
+
+
+Name = TypeVar("Name")
+
+
+class Shared(Generic[Name]):
+    """One measurement that several rows have their figures of; a figure that is asked for once more
+    is of the next one."""
+
+    def __init__(self, measure: Callable[[], dict[Name, float]]) -> None:
+        self._measure = measure
+        self._left: dict[Name, float] = {}
+
+    def each(self, name: Name) -> Callable[[], float]:
+        """What measures that figure, for a `Case`."""
+        return functools.partial(self._figure, name)
+
+    def _figure(self, name: Name) -> float:
+        if name not in self._left:
+            self._left = self._measure()
+        return self._left.pop(name)
 
 
 @dataclass
