@@ -20,7 +20,7 @@ class Log:
     def __init__(self, path: Path) -> None:
         self._path = f"{path}-wal"
         self._file: int | None = None
-        self._page, self._salts = 0, b""
+        self._page, self._salts = 0, bytes(8)
 
     def begun_anew(self) -> bool:
         """Whether it has, since this was last asked."""
