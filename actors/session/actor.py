@@ -10,6 +10,7 @@ import structlog
 
 from ..errors import Fenced, NoPipeline, Refused
 from ..kernel.mailbox import Mail, Mailbox
+from ..kernel.reply import Reply
 from ..ports import IndexRow
 from .answers import answer
 from .attending import Attending
@@ -116,6 +117,7 @@ class SessionActor(Running, Leaving):
         epoch: int,
         live: LiveLog,
         unsnapped: int = 0,
+        claimed: Reply[None] | None = None,
     ) -> None:
         super().__init__(mailbox=mailbox)
         self.state = state
@@ -124,7 +126,7 @@ class SessionActor(Running, Leaving):
         self.active_s = stage.clock.monotonic()
         self._stage = stage
         self._live = live
-        self._outbox = Outbox(stage, live, mailbox, epoch, self, unsnapped)
+        self._outbox = Outbox(stage, live, mailbox, epoch, self, unsnapped, claimed)
         self._lane: Lane | None = None
         self._desk_made: Desk | None = None
         self._presences: Presences | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -44,7 +44,7 @@ class Held(msgspec.Struct, eq=False):
 
     events: Sequence[Event] = ()
     at_ms: int = 0
-    commit: Commit | None = None
+    commit: Reply[Any] | None = None
     reply: Reply[object] | None = None
     answer: object = None
     then: Callable[[], None] | None = None
@@ -66,6 +66,7 @@ class Outbox:
     """
 
     __slots__ = (
+        "_claimed",
         "_commit_due",
         "_epoch",
         "_held",
@@ -85,6 +86,7 @@ class Outbox:
         epoch: int,
         speaker: Speaker,
         unsnapped: int = 0,
+        claimed: Reply[None] | None = None,
     ) -> None:
         self._stage = stage
         self._live = live
@@ -95,6 +97,9 @@ class Outbox:
         self._commit_due = False
         self._unsnapped = unsnapped
         self._snapshot_size = 0
+        self._claimed = claimed  # until it is durable
+        if claimed is not None:
+            claimed.on_done(self._on_claimed)
 
     def __bool__(self) -> bool:
         """Whether something waits for a commit."""
@@ -117,6 +122,8 @@ class Outbox:
 
     def put(self, held: Held) -> None:
         """Let `held` out: now, if neither it nor anything before it waits for a commit."""
+        if self._claimed is not None and held.events and held.commit is None:
+            held.commit = self._claimed
         commit = held.commit
         if not self._held and (commit is None or (commit.done and commit.error is None)):
             self._let_out(held)
@@ -186,7 +193,13 @@ class Outbox:
             self._live.session, epoch=self._epoch, end=self._live.end
         )
 
-    def _on_done(self, _: Commit) -> None:
+    def _on_claimed(self, claimed: Reply[None]) -> None:
+        if claimed.error is None:
+            self._claimed = None
+        if self._held:
+            self._on_done(claimed)
+
+    def _on_done(self, _: Reply[Any]) -> None:
         # One message, however many commits a group has brought.
         if not self._commit_due:
             self._commit_due = True

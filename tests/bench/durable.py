@@ -138,16 +138,18 @@ class House:
 
     async def full_speed(self, sessions: int, size: int, commands: int) -> tuple[float, Histogram]:
         """Acknowledged commands a second with a thousand under way, and how long each waited."""
-        waited, room = Histogram(), asyncio.Semaphore(min(IN_FLIGHT, commands))
+        waited, room = Histogram(), asyncio.Event()  # a semaphore takes 2 us a command
         errors: list[BaseException] = []
         with timed() as clock:
             for number in range(commands):
-                await room.acquire()
+                while number - waited.total >= IN_FLIGHT:
+                    room.clear()
+                    await room.wait()
                 start = time.perf_counter()
 
                 def done(reply: Reply[Any], start: float = start) -> None:
                     waited.add(time.perf_counter() - start)
-                    room.release()
+                    room.set()
                     if reply.error is not None:
                         errors.append(reply.error)
 
