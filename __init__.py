@@ -91,6 +91,7 @@ from .actors.session.records import SessionRecords
 from .actors.session.resources import Opening
 from .actors.session.secret import Secret
 from .actors.session.settings import Settings
+from .actors.session.shared import SharedContext
 from .actors.session.state import Origin
 from .actors.session.transcript import (
     ImportedMessage,
@@ -114,6 +115,7 @@ from .supervisor.handles.submissions import Submission
 from .supervisor.messages import DrainReport
 from .supervisor.occupancy import CapacityReport, Occupancy
 from .supervisor.replay import Replay
+from .supervisor.residents import Resident, ResidentQuery, Residents
 from .supervisor.session import Session
 from .supervisor.subscription import Subscription
 from .supervisor.watch import FrameWatch
@@ -207,6 +209,9 @@ __all__ = [
     "Reply",
     "ReplyTimeout",
     "RequestApproval",
+    "Resident",
+    "ResidentQuery",
+    "Residents",
     "Runtime",
     "RuntimeClosed",
     "Secret",
@@ -223,6 +228,7 @@ __all__ = [
     "SessionRecords",
     "SessionSnapshot",
     "Settings",
+    "SharedContext",
     "Shutdown",
     "Submission",
     "Subscription",

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import structlog
@@ -53,7 +53,7 @@ class SubscriberActor(Actor):
     that are wanted, unless they are for somebody else, each with its own cursor; gaps always. When
     the place has been trimmed, or was in another epoch, it announces one `Gap`, reads every durable
     event since its cursor from the journal, and goes on live where the log begins (architecture,
-    section 4).
+    section 4). `began` is the place after which it has begun to read.
     """
 
     sink_failures: Final = Tally()
@@ -77,6 +77,7 @@ class SubscriberActor(Actor):
         self._kinds = kinds  # None: every kind of event
         self._index = 0
         self._seen: Cursor | Published = Cursor(live.session, "", 0, 0, 0)
+        self.began: Cursor = self._seen
         self._limit: int | None = None  # read nothing at or after this index
         self._cursor: Cursor | None = None  # where to heal from; None while reading live
         self._why: Lost = "trimmed"
@@ -84,9 +85,16 @@ class SubscriberActor(Actor):
         self._busy = False  # the sink is, or the journal
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def over(self) -> Literal["ended", "left"] | None:
+        """Why nothing more is to come, if so: the session has ended, or the user has left it."""
+        if self._limit is not None:
+            return "left"
+        return "ended" if self._live.finished else None
+
     def begin(self, cursor: Cursor | None) -> None:
         """Take the place after `cursor`, or the end of the log, and start to read."""
-        self._seen = cursor or self._live.cursor_at(self._live.next_index)
+        self._seen = self.began = cursor or self._live.cursor_at(self._live.next_index)
         where = self._live.next_index if cursor is None else self._live.locate(cursor)
         if isinstance(where, int):
             self._index = where

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import structlog
 
 from ..actors.errors import ConfigError, GreenroomError
+from .telemetry.redaction import redact_event
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -49,6 +50,7 @@ def configure_logging() -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,
+            redact_event,
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),

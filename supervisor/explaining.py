@@ -57,14 +57,23 @@ class Explaining(Stopping):
             return self._coming(session, place)
         return self._kept_off(session) or self._in_line(session)
 
+    def verdict_of(self, session: SessionId, place: Place) -> Verdict:
+        """Where a session is that has a place."""
+        if place.actor is None:
+            restarts = place.why is ActivationReason.RESTARTED
+            return Verdict.RESTARTING if restarts else Verdict.RESERVED
+        leaves = place.actor.leaving or self.ledger.slot(session) is Slot.PASSIVATING
+        return Verdict.PASSIVATING if leaves else Verdict.RESIDENT
+
     def _on_stage(self, session: SessionId, place: Place) -> Explanation:
         actor = place.actor
         assert actor is not None
-        leaves = actor.leaving or self.ledger.slot(session) is Slot.PASSIVATING
+        verdict = self.verdict_of(session, place)
+        leaves = verdict is Verdict.PASSIVATING
         due_s = None if leaves or actor.works else self._idle.due_s(session, self._active_s)
         return Explanation(
             session=session,
-            verdict=Verdict.PASSIVATING if leaves else Verdict.RESIDENT,
+            verdict=verdict,
             since_ms=place.asked_ms if leaves else place.since_ms,
             due_ms=self._ms(due_s),
             state=actor.state.lifecycle,
@@ -76,11 +85,12 @@ class Explaining(Stopping):
         )
 
     def _coming(self, session: SessionId, place: Place) -> Explanation:
-        restarts = place.why is ActivationReason.RESTARTED
+        verdict = self.verdict_of(session, place)
+        restarts = verdict is Verdict.RESTARTING
         left = self._leaves.of(session)
         return Explanation(
             session=session,
-            verdict=Verdict.RESTARTING if restarts else Verdict.RESERVED,
+            verdict=verdict,
             since_ms=place.since_ms,
             due_ms=self._ms(place.opens_s) if restarts else None,
             owner=None if place.new is None else place.new.row.owner,

@@ -31,6 +31,10 @@ class Quarantine:
         if len(self._held) > MOST:
             del self._held[next(iter(self._held))]
 
+    def sessions(self, now_s: float) -> list[SessionId]:
+        """Those that are not to be looked at now, the longest held first."""
+        return [session for session, (_, _, until_s) in self._held.items() if now_s < until_s]
+
     def release(self, session: SessionId) -> bool:
         """Have it looked at again with the next message: whether it was held."""
         return self._held.pop(session, None) is not None

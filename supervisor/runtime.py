@@ -11,7 +11,8 @@ from ..actors.kernel.mailbox import Mail, Mailbox
 from ..actors.kernel.reply import Reply
 from ..actors.ports import NewSession, SessionId, UserId
 from ..actors.session import values
-from ..actors.session.commands import Delete
+from ..actors.session.answers import Receipt
+from ..actors.session.commands import Delete, End
 from ..actors.session.fork import ForkPoint, forked
 from ..actors.session.info import SessionInfo
 from ..actors.session.messages import Erase, GetForkPoint, GetInfo, Keyed
@@ -25,6 +26,7 @@ from .handles.people import token_of
 from .life import Life
 from .messages import Create, Evict, Explain, Park, Revive, Unpinned, Wanted
 from .obtaining import Obtaining
+from .residents import ResidentQuery, Residents
 from .session import Session
 
 
@@ -255,6 +257,17 @@ class Runtime(Life):
             reply.set_error(RuntimeClosed(self._phase))
         return reply
 
+    async def residents(self, query: ResidentQuery | None = None) -> Residents:
+        """The sessions that this process holds something of, the most conspicuous first.
+
+        For whoever runs the house: no membership is asked for. It is one pass over them, which
+        lets others in between, wakes none, and counts as no activity. To be awaited on the
+        runtime's loop; works while it is draining. Raises RuntimeClosed.
+        """
+        if self._supervisor is None or self._phase not in ("running", "draining"):
+            raise RuntimeClosed(self._phase)
+        return await self._supervisor.residents(query or ResidentQuery())
+
     # --- how they go ---
 
     def delete(self, session: SessionId, user: UserId, archive: bool = True) -> Reply[bool]:
@@ -309,6 +322,18 @@ class Runtime(Life):
         RuntimeClosed.
         """
         return self._order(Revive(values.session_id(session)))
+
+    def end(self, session: SessionId, reason: str = "operator") -> Reply[Receipt]:
+        """For operators: end a session for good, as its host could, without taking part in it.
+
+        Every turn is cancelled; its readers see `session.ended`, with no `by`, and the `reason`. It
+        is woken for that, if need be. Ending what has ended changes nothing.
+
+        Raises InvalidInput. Refused: SessionNotFound, SessionParked (revive it first),
+        CapacityError, RuntimeClosed.
+        """
+        end = End(by="", reason=values.name(reason, "reason"))
+        return self.ask(values.session_id(session), end)
 
     def _order(self, message: object) -> Reply[bool]:
         reply: Reply[bool] = Reply(self.dispatcher)

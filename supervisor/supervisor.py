@@ -28,6 +28,7 @@ from .explaining import Explaining
 from .explanation import Leaves
 from .farewells import Farewells
 from .idle import IdleQueue
+from .listing import Listing
 from .logs import LiveLogs
 from .messages import (
     Alarm,
@@ -64,7 +65,7 @@ ALARM_AGAIN_S: Final = 5.0
 log = structlog.get_logger()
 
 
-class SupervisorActor(Explaining):
+class SupervisorActor(Listing):
     """Creates, wakes, restarts and passivates sessions, within the limits of its ledger.
 
     It is on no message's path: a session that is on stage is found in the directory. It waits for

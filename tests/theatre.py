@@ -20,12 +20,12 @@ __all__ = ["GatedJournal", "LotteryDispatcher", "ManualClock", "Script", "settle
 T = TypeVar("T")
 
 
-def play(scene: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def play(scene: Callable[[], Coroutine[Any, Any, T]], guard_s: float = GUARD_S) -> T:
     """Run `scene` on a loop of its own; fail, by name, if it hangs."""
 
     async def guarded() -> T:
         try:
-            return await asyncio.wait_for(scene(), GUARD_S)
+            return await asyncio.wait_for(scene(), guard_s)
         except TimeoutError:
             raise AssertionError(f"{scene.__qualname__}: its end never came") from None
 

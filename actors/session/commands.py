@@ -35,9 +35,13 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True, tag="resume"):
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
-    """The host ends the session for good; every turn is cancelled. Ending twice is harmless."""
+    """The host ends the session for good; every turn is cancelled. Ending twice is harmless.
+
+    Without `by`, whoever runs the house does so, for a `reason`.
+    """
 
     by: UserId
+    reason: str = ""
 
 
 class Close(msgspec.Struct, frozen=True, kw_only=True, tag="close"):
@@ -139,14 +143,15 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, tag="act"):
 class UpdateContext(msgspec.Struct, frozen=True, kw_only=True, tag="update_context"):
     """A participant writes shared context: `patch` is merged in by RFC 7396.
 
-    `expected`: refused if one of the keys was changed after this revision (or its own one).
-    `if_absent`: keys that are there already are left alone.
+    `expected`: refused if one of the keys was changed after this revision (or its own one); with
+    `whole`, unless any key was last changed at it. `if_absent`: keys that are there stay.
     """
 
     user: UserId
     patch: dict[str, Any]
     expected: int | dict[str, int] | None = None
     if_absent: bool = False
+    whole: bool = False
 
 
 class AddMemory(msgspec.Struct, frozen=True, kw_only=True, tag="add_memory"):
@@ -258,9 +263,7 @@ class FinishTurn(msgspec.Struct, frozen=True, kw_only=True, tag="finish_turn"):
 
 class Suspend(msgspec.Struct, frozen=True, kw_only=True, tag="suspend"):
     """The running turn waits until people have decided on `calls`, `expires_s` seconds at most.
-
-    `saved` is for its pipeline, when it is invoked again. Sent by the turn itself.
-    """
+    `saved` is for its pipeline, when it is invoked again. Sent by the turn itself."""
 
     turn: int
     calls: list[ToolCall]
@@ -305,19 +308,15 @@ class HandBack(msgspec.Struct, frozen=True, kw_only=True, tag="hand_back"):
 
 class LoseResources(msgspec.Struct, frozen=True, kw_only=True, tag="lose_resources"):
     """The session has nothing to run turns with: those that wait fail, or (`for_good`) it ends.
-
-    Given by its activation.
-    """
+    Given by its activation."""
 
     reason: str
     for_good: bool
 
 
 class Recover(msgspec.Struct, frozen=True, kw_only=True, tag="recover"):
-    """Given by a new activation: a turn that began in an older one is lost.
-
-    It is run again while it had fewer than `attempts` attempts.
-    """
+    """Given by a new activation: a turn that began in an older one is lost, or run again while it
+    had fewer than `attempts` attempts."""
 
     attempts: int
 

@@ -31,6 +31,7 @@ from .messages import (
     AwaitSettled,
     AwaitTurn,
     GetApproval,
+    GetContext,
     GetDialog,
     GetForkPoint,
     GetHistory,
@@ -49,6 +50,7 @@ from .records import may_export, records_of
 from .rules.checks import require_member
 from .rules.ending import is_settled, require_deleter
 from .settled import Settling
+from .shared import shared_context
 from .stage import Stage
 from .state import State
 from .transcript import own
@@ -145,6 +147,10 @@ class Desk:
     def _get_approval(self, state: State, mail: Mail) -> None:
         require_member(state, mail.message.user)
         self._tell(mail, pending(state))
+
+    def _get_context(self, state: State, mail: Mail) -> None:
+        require_member(state, mail.message.user)
+        self._tell(mail, shared_context(state))
 
     def _get_wakes(self, state: State, mail: Mail) -> None:
         require_member(state, mail.message.user)
@@ -252,6 +258,7 @@ class Desk:
         GetForkPoint: _get_fork_point,
         GetLast: _get_last,
         GetApproval: _get_approval,
+        GetContext: _get_context,
         RequireMember: _require_member,
         Subscribe: _subscribe,
     }

@@ -62,7 +62,7 @@ class SessionEnded(
 ):
     """Nothing follows. `by` is the host, the owner who deleted it, or the last one who left.
 
-    It is empty, and there is a `reason`, if the session ended by itself.
+    It is empty, and there is a `reason`, if the session ended by itself, or an operator ended it.
     """
 
     by: UserId

@@ -65,6 +65,12 @@ class GetSnapshot(msgspec.Struct, frozen=True):
     user: UserId
 
 
+class GetContext(msgspec.Struct, frozen=True):
+    """Answered with the `SharedContext`, for a participant."""
+
+    user: UserId
+
+
 class GetApproval(msgspec.Struct, frozen=True):
     """Answered with the `PendingApproval`, or None, for a participant."""
 

@@ -2,7 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from .values import copied
+
+if TYPE_CHECKING:
+    from .state import State
+
+
+class SharedContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What the participants share: a copy.
+
+    `version` is the revision at which any of it was last changed, `versions` that of each key that
+    was, also if it is gone since; 0, and none, as the session began. Another session that was made
+    with the same id has another `incarnation`.
+    """
+
+    context: dict[str, Any]
+    version: int
+    versions: dict[str, int]
+    memories: list[str]
+    incarnation: str
+
+
+def shared_context(state: State) -> SharedContext:
+    """The shared context of now, copied out of its state."""
+    return SharedContext(
+        context=copied(state.context),
+        version=version_of(state),
+        versions=dict(state.versions),
+        memories=list(state.memories),
+        incarnation=state.incarnation,
+    )
+
+
+def version_of(state: State) -> int:
+    """The revision at which the context was last changed."""
+    return max(state.versions.values(), default=0)
 
 
 def merged(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 
 from ... import __version__
 from ...actors.errors import GreenroomError
-from . import export, imports, journal, load, sessions, sim
+from . import export, imports, journal, keys, load, serve, sessions, sim
 
 
 class Misused(GreenroomError):
@@ -25,6 +25,7 @@ app: Final = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
+app.command(serve.serve)
 app.command(load.load)
 app.command(sim.sim)
 app.command(export.export)
@@ -40,6 +41,10 @@ _journal.command(journal.check)
 _journal.command(journal.stats)
 _journal.command(journal.backup)
 app.command(_journal)
+
+_keys = App(name="keys", help="Make API keys for programs.")
+_keys.command(keys.new)
+app.command(_keys)
 
 
 def call(tokens: Sequence[str]) -> int:

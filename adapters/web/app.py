@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from starlette.applications import Starlette
@@ -13,14 +13,37 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from ...supervisor.runtime import Runtime
+from . import site
 from .call import Call
-from .endpoint import Endpoint, Handler
+from .endpoint import Begin, Endpoint, Handler
+from .exporting import Export
 from .hall import Hall
+from .hosts import around
 from .openapi import serving as describing
 from .principal import Authenticator
 from .problems import Problem, response
-from .routes import approvals, messages, participants, sessions, turns
+from .routes import (
+    admin,
+    approvals,
+    health,
+    history,
+    me,
+    messages,
+    participants,
+    records,
+    replay,
+    sessions,
+    state,
+    tickets,
+    turns,
+    visual,
+    voice,
+    wakes,
+    watching,
+)
 from .settings import WebSettings
+from .site import SignIn
+from .streams import routing
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *sessions.ENDPOINTS,
@@ -28,6 +51,17 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *messages.ENDPOINTS,
     *turns.ENDPOINTS,
     *approvals.ENDPOINTS,
+    *me.ENDPOINTS,
+    *tickets.ENDPOINTS,
+    *state.ENDPOINTS,
+    *history.ENDPOINTS,
+    *replay.ENDPOINTS,
+    *records.ENDPOINTS,
+    *voice.ENDPOINTS,
+    *visual.ENDPOINTS,
+    *wakes.ENDPOINTS,
+    *admin.ENDPOINTS,
+    *watching.ENDPOINTS,
 )
 """Every operation under `/v1`."""
 
@@ -38,32 +72,48 @@ def asgi(
     runtime: Runtime,
     authenticators: Sequence[Authenticator],
     settings: WebSettings | None = None,
+    *,
+    export: Export | None = None,
+    pages: SignIn | None = None,
 ) -> ASGIApp:
     """The application that serves `runtime`, which whoever calls starts and stops.
 
     It may be served by itself, or mounted into a Starlette or FastAPI application of one's own:
     no framework runs the lifespan of what is mounted, so the runtime is entered in the host's. The
-    `authenticators` are asked in turn.
+    `authenticators` are asked in turn. `export` is what exports sessions, such as
+    `greenroom.export_sessions`; without it, none are. With `pages` the talk page is at `/`, and the
+    dashboard at `/dashboard`: it says how people sign in there, by a `token`, or, in the dev mode,
+    by a name.
     """
-    return application(Hall(runtime, authenticators, settings or WebSettings()))
+    hall = Hall(runtime, authenticators, settings or WebSettings(), export=export)
+    return application(hall, pages)
 
 
-def application(hall: Hall) -> Starlette:
-    """The application of one hall."""
+def application(hall: Hall, pages: SignIn | None = None) -> Starlette:
+    """The application of one hall; with the pages, if it is said how people sign in there."""
 
-    async def begin(request: Request) -> Call:
-        return Call(hall, await hall.principal(request), request)
+    async def begin(request: Request, is_stream: bool) -> Call:
+        principal = await hall.principal(request, stream=is_stream)
+        hall.spend(principal)
+        return Call(hall, principal, request)
 
     described = describing.routes(ENDPOINTS)
     app = Starlette(
-        routes=[*_routes(begin, hall), *described],
+        routes=[
+            *_routes(begin, hall),
+            *routing.routes(hall),
+            *described,
+            *health.routes(hall),
+            *([] if pages is None else site.routes(auth=pages)),
+        ],
+        middleware=around(hall.settings),
         exception_handlers={HTTPException: _http_problem},
     )
     app.router.redirect_slashes = False  # a path is right, or there is none
     return app
 
 
-def _routes(begin: Callable[[Request], Awaitable[Call]], hall: Hall) -> list[Route]:
+def _routes(begin: Begin, hall: Hall) -> list[Route]:
     """One route for each path, so that what is told of another method names all that there are."""
     paths: dict[str, dict[str, Handler]] = {}
     for each in ENDPOINTS:

@@ -6,7 +6,7 @@ import inspect
 import typing
 from collections.abc import Awaitable, Callable, Mapping
 from types import NoneType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -17,10 +17,14 @@ from .errors import Malformed, TooLarge, UnsupportedType, WrongShape
 from .problems import problem_of, response
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Begin: TypeAlias = Callable[[Request, bool], Awaitable[Call]]
+"""Who calls, and whether they may; with True, a ticket is good for it."""
+
 Function = Callable[..., Awaitable[Any]]
 Handler = Callable[[Request], Awaitable[Response]]
 
 JSON: Final = "application/json"
+SSE: Final = "text/event-stream"
 
 MAX_DIGITS: Final = 18
 """Of a number that is read as one."""
@@ -36,8 +40,10 @@ class Endpoint:
     what they must be. What it returns is encoded as JSON with `status`, unless it is a `Response`;
     None is an empty answer, 204. `also` are other statuses, which the function sets by itself, and
     what it gives then. `raises` are the codes of errors that this operation may answer, beside
-    those that all may. `takes` are the headers that it reads, and `gives` those that it sends. With
-    `operator` it is only for those who run the house. Its docstring is its description.
+    those that all may. `takes` are the headers that it reads, and `gives` those that it sends.
+    `consumes` are the content types that the body may have; one that is annotated as bytes is given
+    as it is. `produces` are those of what it gives. With `operator` it is only for those who run
+    the house. Its docstring is its description.
     """
 
     def __init__(
@@ -53,14 +59,18 @@ class Endpoint:
         also: Mapping[int, Any],
         takes: tuple[str, ...],
         gives: tuple[str, ...],
+        consumes: tuple[str, ...],
+        produces: tuple[str, ...],
     ) -> None:
         self.function, self.method, self.path = function, method, path
         self.tag, self.operator, self.raises = tag, operator, raises
         self.also, self.takes, self.gives = also, takes, gives
+        self.consumes, self.produces = consumes, produces
         hints = typing.get_type_hints(function, include_extras=True)
         self.body, self.answer = hints.pop("body", None), hints.pop("return")
         self.status = 204 if self.answer is NoneType else status
-        self._decode = None if self.body is None else msgspec.json.Decoder(self.body).decode
+        is_json = self.body not in (None, bytes)
+        self._decode = msgspec.json.Decoder(self.body).decode if is_json else None
         signature = inspect.signature(function).parameters
         names = [name for name in signature if name not in ("call", "body")]
         self.in_path = {name: hints[name] for name in names if "{" + name in path}
@@ -75,20 +85,28 @@ class Endpoint:
         """The id of the operation."""
         return self.function.__name__
 
-    def handler(self, begin: Callable[[Request], Awaitable[Call]], max_body: int) -> Handler:
+    @property
+    def is_stream(self) -> bool:
+        """Whether a browser may follow it, which cannot send credentials but in its address."""
+        return SSE in self.produces
+
+    def handler(self, begin: Begin, max_body: int) -> Handler:
         """What answers requests; `begin` finds out who calls, and whether they may."""
 
         async def handle(request: Request) -> Response:
+            call: Call | None = None
             try:
-                call = await begin(request)
+                call = await begin(request, self.is_stream)
                 if self.operator:
                     call.require_operator()
                 arguments = self._arguments(request)
-                if self._decode is not None:
+                if self.body is not None:
                     arguments["body"] = self._decode_body(await _read(request, max_body), request)
                 answer = await self.function(call, **arguments)
             except Exception as error:
-                return response(problem_of(error, request.path_params.get("id")))
+                session = request.path_params.get("id")
+                shown = error if call is None else await call.shown(error, session)
+                return response(problem_of(shown, session))
             return self._response(call, answer)
 
         return handle
@@ -106,10 +124,11 @@ class Endpoint:
         return given
 
     def _decode_body(self, body: bytes, request: Request) -> Any:
-        assert self._decode is not None
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if body and kind != JSON:
-            raise UnsupportedType(kind, JSON)
+        kind = media_type(request)
+        if body and kind not in self.consumes:
+            raise UnsupportedType(kind, " or ".join(self.consumes))
+        if self._decode is None:
+            return body
         try:
             # A body of which every field has a default may be left out.
             return self._decode(body or b"{}")
@@ -124,7 +143,7 @@ class Endpoint:
             answer.headers.update(call.headers)
             return answer
         if answer is None:
-            return Response(None, 204, call.headers)
+            return Response(None, call.status or 204, call.headers)
         return Response(_encode(answer), call.status or self.status, call.headers, JSON)
 
 
@@ -139,6 +158,8 @@ def endpoint(
     also: Mapping[int, Any] | None = None,
     takes: tuple[str, ...] = (),
     gives: tuple[str, ...] = (),
+    consumes: tuple[str, ...] = (JSON,),
+    produces: tuple[str, ...] = (JSON,),
 ) -> Callable[[Function], Endpoint]:
     """Make an endpoint of a function."""
 
@@ -154,9 +175,16 @@ def endpoint(
             also=also or {},
             takes=takes,
             gives=gives,
+            consumes=consumes,
+            produces=produces,
         )
 
     return wrap
+
+
+def media_type(request: Request) -> str:
+    """The content type of the body, without its parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _convert(text: str, kind: Any, name: str) -> Any:

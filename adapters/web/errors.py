@@ -64,14 +64,24 @@ class Forbidden(GreenroomError):
 
 
 class TooManyRequests(GreenroomError):
-    """The `limit` of `what` for one principal is reached. Try again after `retry_after_s`."""
+    """The `limit` of `what` for one principal, or one session, is reached.
+
+    Try again after `retry_after_s`.
+    """
 
     code = "too_many_requests"
     retryable = True
 
-    def __init__(self, what: str, limit: float, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        limit: float,
+        retry_after_s: float | None = None,
+        *,
+        of: str = "one principal",
+    ) -> None:
         self.what, self.limit, self.retry_after_s = what, limit, retry_after_s
-        super().__init__(f"{what}: at most {limit:g} for one principal")
+        super().__init__(f"{what}: at most {limit:g} for {of}")
 
 
 class Preconditions(GreenroomError):
@@ -82,3 +92,41 @@ class Preconditions(GreenroomError):
     def __init__(self, why: str) -> None:
         self.why = why
         super().__init__(why)
+
+
+class Misdirected(GreenroomError):
+    """The `Host` that was asked is none of this server's."""
+
+    code = "misdirected"
+
+    def __init__(self) -> None:
+        super().__init__("this server is not called so: see allowed_hosts")
+
+
+class ForeignOrigin(GreenroomError):
+    """A page of another origin, which is not an allowed one, has had a browser send this."""
+
+    code = "foreign_origin"
+
+    def __init__(self) -> None:
+        super().__init__("a page of this origin may not do so: see allowed_origins")
+
+
+class NotMatching(GreenroomError):
+    """`If-Match` names no version that this is, or has been, in. Look at it again."""
+
+    code = "conflict"
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        super().__init__(f"session {session} is in no version that If-Match names")
+
+
+class NotOffered(GreenroomError):
+    """This server was set up without `what` is asked for."""
+
+    code = "not_offered"
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"this server offers no {what}")

@@ -36,14 +36,21 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     """What a request shows of who sends it; None where it does not.
 
-    `authorization` and `api_key` (`X-API-Key`) are headers, `ticket` is a query parameter, of
-    streams only. `host` is the address of the other end.
+    `authorization`, `api_key` (`X-API-Key`) and `said_user` (`X-Greenroom-User`) are headers,
+    `ticket` is a query parameter, of streams only. `ambient_user` is the cookie
+    `greenroom_dev_user` or the query parameter `user`: what a page of another origin could have a
+    browser send. `is_simple`: it asks for a change in a form that browsers let any page send.
+    `host` is the address of the other end, `is_forwarded` whether a proxy is named between.
     """
 
     authorization: str | None = None
     api_key: str | None = None
+    said_user: str | None = None
+    ambient_user: str | None = None
     ticket: str | None = None
     host: str | None = None
+    is_simple: bool = False
+    is_forwarded: bool = False
 
 
 class Authenticator(Protocol):

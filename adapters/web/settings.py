@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import msgspec
 
 from ...actors.errors import ConfigError
+from ...actors.session.secret import Secret
+
+_AT_LEAST_1: Final = (
+    "max_body_bytes",
+    "max_message_bytes",
+    "request_burst",
+    "failure_burst",
+    "max_connections",
+    "max_subscribers",
+)
+_POSITIVE: Final = (
+    "requests_per_s",
+    "failures_per_s",
+    "heartbeat_s",
+    "stalled_s",
+    "wait_max_s",
+    "ticket_ttl_s",
+)
+_ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 
 
 class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +56,12 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
     request_burst: int = 200
     """... and at once."""
 
+    failures_per_s: float = 5.0
+    """Requests of one address without valid credentials that are answered as such, ..."""
+
+    failure_burst: int = 50
+    """... and at once. Beyond, they are told to wait; what is valid is not held up by them."""
+
     max_connections: int = 64
     """Open streams of one principal."""
 
@@ -42,6 +70,9 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     heartbeat_s: float = 15.0
     """A stream on which nothing is sent for so long says that it is alive."""
+
+    stalled_s: float = 60.0
+    """A stream whose reader has taken nothing of what is there for it, for so long, is cut."""
 
     batch_ms: int = 10
     """How long events may wait for others, to be sent to a reader in one piece."""
@@ -52,14 +83,27 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
     ticket_ttl_s: float = 30.0
     """How long a stream ticket is good."""
 
+    ticket_secret: Secret | None = None
+    """What stream tickets are signed with, where several processes are to take them; of at least 32
+    characters. None: a random one of this process."""
+
     def __post_init__(self) -> None:
-        for field in ("max_body_bytes", "max_message_bytes", "request_burst", "max_connections"):
+        for field in _AT_LEAST_1:
             self._require(field, getattr(self, field) >= 1, "at least 1")
-        self._require("max_subscribers", self.max_subscribers >= 1, "at least 1")
-        for field in ("requests_per_s", "heartbeat_s", "wait_max_s", "ticket_ttl_s"):
+        for field in _POSITIVE:
             self._require(field, 0 < getattr(self, field) < float("inf"), "positive and finite")
         self._require("batch_ms", 0 <= self.batch_ms <= 1000, "0 to 1,000")
+        for origin in self.allowed_origins:
+            self._require("allowed_origins", _is_origin(origin), "as in https://app.example.org")
+        secret = self.ticket_secret
+        fits = secret is None or len(secret.reveal()) >= 32
+        self._require("ticket_secret", fits, "at least 32 characters")
 
     def _require(self, field: str, holds: bool, limit: str) -> None:
         if not holds:
             raise ConfigError(field, getattr(self, field), limit)
+
+
+def _is_origin(text: str) -> bool:
+    """Whether a browser could name a page's origin so."""
+    return _ORIGIN.fullmatch(text) is not None

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ...actors.errors import InvalidInput
 from ...actors.kernel.reply import Reply
-from ...actors.ports import UserId
+from ...actors.ports import Sink, UserId
 from ...actors.session import values
 from ...actors.session.cursor import Cursor, parse
 from ...actors.session.events import KINDS, DeliveryFailed
@@ -119,6 +119,22 @@ class Reading(Handle):
         """
         user = values.name(user, "user")
         sink = CallbackSink(callback, on_close, partial(self._report_failure, user))
+        return self._ask(Subscribe(user, sink, self._cursor(after), _kinds(kinds)))
+
+    def feed(
+        self,
+        user: UserId,
+        sink: Sink,
+        *,
+        after: str | None = None,
+        kinds: Iterable[str] | None = None,
+    ) -> Reply[SubscriberActor]:
+        """Have a sink of your own fed: for adapters that hand batches on, each at its own pace.
+
+        The first batch may come before the reply is looked at. The reply's `close()` stops it.
+        Cursors, kinds, gaps and refusals as for `events`.
+        """
+        user = values.name(user, "user")
         return self._ask(Subscribe(user, sink, self._cursor(after), _kinds(kinds)))
 
     def _report_failure(self, user: UserId, reason: str) -> None:

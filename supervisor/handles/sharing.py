@@ -10,6 +10,8 @@ from ...actors.ports import UserId
 from ...actors.session import values
 from ...actors.session.answers import Receipt
 from ...actors.session.commands import Acknowledge, Act, AddMemory, UpdateContext
+from ...actors.session.messages import GetContext
+from ...actors.session.shared import SharedContext
 from .base import Handle, plain_dict, revision_of
 
 
@@ -38,26 +40,35 @@ class Sharing(Handle):
         *,
         expected_version: int | dict[str, int] | None = None,
         if_absent: bool = False,
+        whole: bool = False,
         key: str | None = None,
     ) -> Reply[Receipt]:
         """Merge `patch` into the shared context, by RFC 7396: None removes a key.
 
         The last writer of a key wins. With `expected_version`, a revision (or one for each key),
         it is refused with `VersionConflict` if a key was changed after that (of several, also of
-        keys that are only named there; one that is not was never to be changed); with `if_absent`
-        keys that are there are left alone. Values come back exactly as given, or are refused.
+        keys that are only named there; one that is not was never to be changed); with `whole`, if
+        the context as a whole has another version (`SharedContext.version`). With `if_absent` keys
+        that are there are left alone. Values come back exactly as given, or are refused.
         Refused also: NotMember, NotAllowed, SessionEnded.
         """
         copied = plain_dict(patch, "patch")
         if not copied:
             raise InvalidInput("patch", patch, "a dict with at least one key")
+        if whole and type(expected_version) is not int:
+            raise InvalidInput("expected_version", expected_version, "one revision, with whole")
         update = UpdateContext(
             user=values.name(user, "user"),
             patch=copied,
             expected=_versions(expected_version),
             if_absent=if_absent,
+            whole=whole,
         )
         return self._do(update, key)
+
+    def context(self, user: UserId) -> Reply[SharedContext]:
+        """What is shared now: a copy, with the version of each key. Refused: NotMember."""
+        return self._ask(GetContext(values.name(user, "user")))
 
     def add_memory(self, user: UserId, memory: str, *, key: str | None = None) -> Reply[Receipt]:
         """Share a memory, by its id; one that is shared already changes nothing.

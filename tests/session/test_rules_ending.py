@@ -135,3 +135,14 @@ def test_a17_the_host_and_the_owner_delete_and_nobody_else() -> None:
 
         assert deleted == (cancelled(1, "deleted"), cancelled(2, "deleted"), Ended(by=user))
         assert do(state, Delete(by=user)) == ()
+
+
+def test_an_operator_ends_a_session_without_taking_part_in_it() -> None:
+    state = busy("and")
+
+    *turns, ended = do(state, End(by="", reason="operator"))
+
+    assert [(turn.turn, turn.status) for turn in turns] == [(1, "cancelled"), (2, "cancelled")]  # type: ignore[union-attr]
+    assert ended == Ended(by="", reason="operator")
+    assert state.lifecycle == "ended"
+    assert do(state, End(by="", reason="operator")) == ()

@@ -21,7 +21,7 @@ from greenroom.actors.session.commands import (
     Post,
     UpdateContext,
 )
-from greenroom.actors.session.shared import merged
+from greenroom.actors.session.shared import merged, shared_context
 from greenroom.actors.session.state import State
 
 RFC_7396 = [
@@ -199,3 +199,23 @@ def test_r22_r23_r24_sharing_needs_a_role_that_may_and_a_session_that_lives(
     assert do(state, command)
     do(state, End(by="ann"))
     refuse(state, command, SessionEnded)
+
+
+@pytest.mark.parametrize("expected", [3, 4, 6, 99])
+def test_r23_the_whole_context_is_as_expected_or_nothing_is_written(expected: int) -> None:
+    state = written(a=3, b=5)
+
+    error = refuse(state, update({"c": 1}, expected=expected, whole=True), Conflict)
+
+    assert (error.key, error.expected, error.version) == ("b", expected, 5)
+    assert do(state, update({"c": 1}, expected=5, whole=True))
+    assert refuse(state, update({"d": 1}, expected=5, whole=True), Conflict).key == "c"
+
+
+def test_r23_a_context_that_was_never_changed_has_version_0() -> None:
+    state = room("bob")
+
+    assert shared_context(state).version == 0
+    refuse(state, update({"a": 1}, expected=1, whole=True), Conflict)
+    assert do(state, update({"a": 1}, expected=0, whole=True))
+    assert shared_context(state).version == shared_context(state).versions["a"] == state.revision

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from theatre import echo
 import greenroom
 from greenroom.adapters.web.app import application
 from greenroom.adapters.web.hall import Hall
-from greenroom.adapters.web.principal import Credentials, Principal
+from greenroom.adapters.web.principal import Authenticator, Credentials, Principal
 from greenroom.adapters.web.settings import WebSettings
 
 
@@ -32,10 +32,17 @@ class Named:
 class House:
     """A runtime and the web application around it."""
 
-    def __init__(self, runtime: greenroom.Runtime, **settings: Any) -> None:
+    def __init__(
+        self, runtime: greenroom.Runtime, authenticators: Sequence[Authenticator], settings: Any
+    ) -> None:
         self.runtime = runtime
-        self.hall = Hall(runtime, [Named()], WebSettings(**settings))
-        self.app = application(self.hall)
+        self.hall = Hall(
+            runtime,
+            authenticators,
+            WebSettings(**settings),
+            export=greenroom.export_sessions,
+        )
+        self.app = application(self.hall, "dev")
 
     def client(self, user: str | None = None, **headers: str) -> httpx.AsyncClient:
         """A client in this process: no socket, no server."""
@@ -47,18 +54,29 @@ class House:
 
 @asynccontextmanager
 async def house(
-    pipeline: Any = echo, *, web: dict[str, Any] | None = None, **options: Any
+    pipeline: Any = echo,
+    *,
+    web: dict[str, Any] | None = None,
+    who: Sequence[Authenticator] = (Named(),),
+    **options: Any,
 ) -> AsyncIterator[House]:
     """An application in this process."""
     async with greenroom.Runtime(pipeline, **options) as runtime:
-        yield House(runtime, **(web or {}))
+        yield House(runtime, who, web or {})
 
 
 @asynccontextmanager
 async def served(house: House) -> AsyncIterator[str]:
     """The address (`127.0.0.1:port`) of a real server, which is stopped at the end."""
     config = uvicorn.Config(
-        house.app, host="127.0.0.1", port=0, lifespan="off", log_config=None, access_log=False
+        house.app,
+        host="127.0.0.1",
+        port=0,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
     )
     server = uvicorn.Server(config)
     sockets = [config.bind_socket()]

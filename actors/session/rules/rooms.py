@@ -60,8 +60,12 @@ def resume(state: State, command: Resume, moment: Moment) -> tuple[Durable, ...]
 
 
 def end(state: State, command: End, moment: Moment) -> tuple[Durable, ...]:
-    require_host(state, command.by)
-    return () if state.lifecycle == "ended" else _end(state, command.by, moment)
+    """By the host, or, without `by`, by whoever runs the house: that takes no part in a room."""
+    if command.by:
+        require_host(state, command.by)
+    if state.lifecycle == "ended":
+        return ()
+    return _end(state, command.by, moment, command.reason)
 
 
 def join(state: State, command: Join) -> tuple[Durable, ...]:
@@ -150,5 +154,5 @@ def _require_room(state: State) -> None:
         raise SessionFull(state.id, limit)
 
 
-def _end(state: State, by: UserId, moment: Moment) -> tuple[Durable, ...]:
-    return (*cancel_all(state, moment, reason="ended"), SessionEnded(by=by))
+def _end(state: State, by: UserId, moment: Moment, reason: str = "") -> tuple[Durable, ...]:
+    return (*cancel_all(state, moment, reason="ended"), SessionEnded(by=by, reason=reason))

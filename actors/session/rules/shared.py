@@ -7,6 +7,7 @@ from typing import Any
 from ...errors import InvalidInput, VersionConflict
 from ..commands import Act, AddMemory, UpdateContext
 from ..events import ActionTaken, ContextUpdated, Durable, MemoryAdded
+from ..shared import version_of
 from ..state import State
 from .checks import require, require_state
 from .rooms import OPEN
@@ -24,6 +25,8 @@ def update_context(state: State, command: UpdateContext) -> tuple[Durable, ...]:
     require_state(state, *OPEN)
     patch = command.patch
     if command.expected is not None:
+        if command.whole:
+            _require_version(state, command.expected)
         _require_unchanged(state, patch, command.expected)
     if command.if_absent:
         patch = {key: value for key, value in patch.items() if key not in state.context}
@@ -37,6 +40,16 @@ def add_memory(state: State, command: AddMemory) -> tuple[Durable, ...]:
     if command.memory in state.memories:
         return ()
     return (MemoryAdded(user=command.user, memory=command.memory),)
+
+
+def _require_version(state: State, expected: int | dict[str, int]) -> None:
+    """Refuse unless the whole context was last changed exactly then."""
+    version = version_of(state)
+    if version != expected:
+        key = next((key for key, at in state.versions.items() if at == version), "the context")
+        seen = expected if isinstance(expected, int) else 0
+        value = state.context.get(key)
+        raise VersionConflict(state.id, key=key, expected=seen, version=version, value=value)
 
 
 def _require_unchanged(state: State, patch: dict[str, Any], expected: int | dict[str, int]) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 import msgspec
 from starlette.responses import Response
 
-from ..endpoint import JSON, Endpoint
+from ..endpoint import Endpoint
 from ..problems import Problem
 from . import codes
 from .parts import GIVEN, OTHERS, SCHEMES, SECURITY, SESSION, TAKEN
@@ -65,7 +65,7 @@ def _types_of(endpoint: Endpoint) -> Iterator[Any]:
     """Every type of which the description of an endpoint has a schema."""
     yield from endpoint.in_path.values()
     yield from map(_given, endpoint.in_query.values())
-    if endpoint.body is not None:
+    if endpoint.body not in (None, bytes):
         yield endpoint.body
     for _, answer in _answers(endpoint):
         if answer is not NoneType and not _is_response(answer):
@@ -88,10 +88,10 @@ def _operation(
     if parameters := [*_parameters(endpoint, schema_of)]:
         operation["parameters"] = parameters
     if endpoint.body is not None:
-        schema = schema_of[repr(endpoint.body)]
+        schema = {} if endpoint.body is bytes else schema_of[repr(endpoint.body)]
         operation["requestBody"] = {
             "required": _is_required(endpoint.body),
-            "content": {JSON: {"schema": schema}},
+            "content": {media: {"schema": schema} for media in endpoint.consumes},
         }
     answers = {
         str(status): _response(endpoint, answer, schema_of) for status, answer in _answers(endpoint)
@@ -120,11 +120,8 @@ def _parameters(endpoint: Endpoint, schema_of: dict[str, Any]) -> Iterator[dict[
 def _response(endpoint: Endpoint, answer: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {"description": "Done."}
     if answer is not NoneType:
-        if _is_response(answer):
-            media, schema = answer.media_type or "*/*", {"type": "string"}
-        else:
-            media, schema = JSON, schema_of[repr(answer)]
-        described["content"] = {media: {"schema": schema}}
+        schema = {"type": "string"} if _is_response(answer) else schema_of[repr(answer)]
+        described["content"] = {media: {"schema": schema} for media in endpoint.produces}
         if _is_struct(answer):
             described["description"] = _said(getdoc(answer) or "")
     if endpoint.gives:

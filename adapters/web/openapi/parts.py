@@ -37,6 +37,10 @@ TAKEN: Final[dict[str, dict[str, Any]]] = {
 
 GIVEN: Final[dict[str, dict[str, Any]]] = {
     "Allow": {"description": "The methods of the path.", "schema": {"type": "string"}},
+    "Content-Disposition": {
+        "description": "The name of a file to keep it in.",
+        "schema": {"type": "string"},
+    },
     "ETag": {"description": "The version of what is sent.", "schema": {"type": "string"}},
     "Link": {"description": 'The next page: `<...>; rel="next"`.', "schema": {"type": "string"}},
     "Location": {"description": "Where what was made is.", "schema": {"type": "string"}},

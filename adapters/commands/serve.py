@@ -1,0 +1,79 @@
+"""`greenroom serve`: host sessions for the network."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from ...actors.errors import ExtraMissing
+from ..embedded import Runtime
+from ..export.exporter import export_sessions
+from ..pipelines.find import find_pipeline
+from .journals import DEFAULT, JournalUrl
+from .output import console
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Where and what is served."""
+
+    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[
+        int, Parameter(help="Port to listen on; 0: a free one.", validator=Number(gte=0, lte=65535))
+    ] = 8000
+    journal: JournalUrl = DEFAULT
+    pipeline: Annotated[
+        str, Parameter(help="What answers: module:attribute, or the name of an installed one.")
+    ] = "demo"
+    config: Annotated[Path | None, Parameter(help="TOML with [greenroom], [web] and [auth].")] = (
+        None
+    )
+    dev: Annotated[
+        bool,
+        Parameter(help="Believe everybody who they say they are, on loopback only.", negative=""),
+    ] = False
+    budget: Annotated[
+        float | None, Parameter(help="Seconds that turns have to end when the process is stopped.")
+    ] = None
+
+
+def serve(*, options: Options = Options()) -> int:
+    """Host sessions for the network until SIGTERM or SIGINT; a second one stops at once.
+
+    The first line on standard output is the address.
+    """
+    try:
+        from ..web.serving import Setup
+        from ..web.serving import serve as serve_runtime
+    except ImportError as error:
+        raise ExtraMissing("greenroom serve", install="greenroom[web]") from error
+    setup = Setup.of(options.config)
+    pipeline = find_pipeline(options.pipeline)
+
+    async def run() -> int:
+        runtime = Runtime(pipeline, journal=options.journal, config=setup.runtime)
+        async with runtime:
+            server = await serve_runtime(
+                runtime,
+                setup,
+                host=options.host,
+                port=options.port,
+                dev=options.dev,
+                budget_s=options.budget,
+                export=export_sessions,
+                on_ready=_tell,
+            )
+        report = server.report
+        return 0 if report is None or not (report.left or report.handed_back) else 1
+
+    return asyncio.run(run())
+
+
+def _tell(address: str) -> None:
+    console().print(f"greenroom serves {address}/ (dashboard: {address}/dashboard)")

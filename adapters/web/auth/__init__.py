@@ -1,0 +1,1 @@
+"""Who may come in: the ways in which a request shows who sends it."""

@@ -1,0 +1,83 @@
+"""A response that comes piece by piece, and stops when nobody takes it any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from typing import Final
+
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from .connections import Connections
+
+PIECES: Final = 32
+"""Pieces after which others are let in: a server whose client has gone takes each at once."""
+
+
+class Paced(StreamingResponse):
+    """Sends `pieces` as they come, until they end, the client leaves, or the server stops.
+
+    When the server stops, `notice` is the last piece. `place` is the stream's among those of the
+    house: it is held already, and left at the end. Whatever ends it, `pieces` is closed then.
+    """
+
+    def __init__(
+        self,
+        pieces: AsyncIterator[bytes],
+        media_type: str,
+        *,
+        notice: bytes,
+        connections: Connections,
+        place: ExitStack,
+    ) -> None:
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        super().__init__(_in_turn(pieces), headers=headers, media_type=media_type)
+        self._notice = notice
+        self._connections = connections
+        self._place = place
+        self._draining = asyncio.Event()
+
+    def drain(self) -> None:
+        """Send the notice, and end."""
+        self._draining.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        with self._place:
+            self._connections.add(self)
+            try:
+                await self._run(receive, send)
+            finally:
+                self._connections.remove(self)
+
+    async def _run(self, receive: Receive, send: Send) -> None:
+        writing = asyncio.ensure_future(self.stream_response(send))
+        leaving = asyncio.ensure_future(_gone(receive))
+        draining = asyncio.ensure_future(self._draining.wait())
+        tasks = (writing, leaving, draining)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            ended = writing.done()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if not ended and self._draining.is_set():
+            await send({"type": "http.response.body", "body": self._notice, "more_body": False})
+
+
+async def _in_turn(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces, with a turn of the loop for others now and then."""
+    count = 0
+    async for piece in pieces:
+        yield piece
+        count += 1
+        if count % PIECES == 0:
+            await asyncio.sleep(0)
+
+
+async def _gone(receive: Receive) -> None:
+    """Return when the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

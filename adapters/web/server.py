@@ -1,0 +1,97 @@
+"""A process that serves a runtime on the network until the operating system asks it to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from ...actors.errors import ConfigError
+from ...supervisor.messages import DrainReport
+from .hall import Hall
+
+CLOSING_S: Final = 2.0
+"""How long connections may take to close after everything has stopped."""
+
+BACKLOG: Final = 2048
+
+log = structlog.get_logger()
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server that drains: the runtime first, while streams still tell of it, and then
+    the connections. By itself uvicorn waits for open streams before it tells anybody that it stops
+    (its issue 451), and they for it.
+
+    `/readyz` fails from the first moment, and what comes in meanwhile is answered 503, `draining`.
+    """
+
+    def __init__(self, app: ASGIApp, hall: Hall, *, budget_s: float | None = None) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                ws="websockets-sansio",
+                ws_per_message_deflate=False,
+                ws_max_size=hall.settings.max_message_bytes,
+                # Heartbeats are the streams' own.
+                ws_ping_interval=None,
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=CLOSING_S,  # type: ignore[arg-type]
+            )
+        )
+        self._hall = hall
+        self._budget_s = budget_s
+        self._hurrying: asyncio.Task[DrainReport] | None = None
+        self.report: DrainReport | None = None
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell every stream, stop the runtime within the budget, and let go of the connections."""
+        self.report = await self._hall.drain(self._budget_s)
+        await super().shutdown(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second; an operator may have asked it to drain."""
+        return await super().on_tick(counter) or self._hall.draining
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The first SIGTERM or SIGINT drains, a second one stops now."""
+        loop, signals = asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            loop.add_signal_handler(number, self._on_signal, number)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+    def _on_signal(self, number: int) -> None:
+        log.info("signal_received", signal=signal.Signals(number).name, again=self.should_exit)
+        if self.should_exit and self._hurrying is None:
+            stop = self._hall.runtime.stop(budget_s=0)
+            self._hurrying = asyncio.get_running_loop().create_task(stop)
+        self.should_exit = True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on `host`; port 0 is a free one. Raises OSError, ConfigError."""
+    if not 0 <= port <= 65535:
+        raise ConfigError("port", port, "0 to 65535")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def address_of(listening: socket.socket) -> str:
+    """`http://host:port` of a socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
