@@ -30,6 +30,9 @@ IN_FLIGHT: Final = 64
 TURNS: Final = 16
 """Messages taken in one go: what has come in one packet may be thousands."""
 
+REFUSALS: Final = 64
+"""Commands in a row that were too many, with which whoever sends them is sent away."""
+
 ANSWER_S: Final = 1.0
 """How long a stream that is to end waits for what its commands are answered."""
 
@@ -42,7 +45,8 @@ class Socket:
     `greenroom.v1.msgpack`. A message from the client is one command (`commands.py`), in JSON as
     text and in msgpack as bytes; bytes in the JSON protocol are a visual frame. Each command is
     answered by `ack` or `error` under its `id`, in the order of the commands. What is no command,
-    or larger than `max_message_bytes`, is answered by an `error`, and the next one is read.
+    larger than `max_message_bytes`, or more than one principal may send, is answered by an `error`,
+    and the next one is read; `REFUSALS` in a row that were too many close the socket.
 
     What is wrong before the socket is open is an HTTP problem, where the server can answer so, and
     403 otherwise. How it closes: `codes.py`.
@@ -77,7 +81,7 @@ class Socket:
 class _Stream(Follower):
     """One socket."""
 
-    __slots__ = ("_draining", "_protocol", "_room", "_unanswered")
+    __slots__ = ("_draining", "_protocol", "_refused", "_room", "_unanswered")
 
     def __init__(
         self, hub: Hub, asked: Opening, receive: Receive, send: Send, protocol: str | None
@@ -87,6 +91,7 @@ class _Stream(Follower):
         self._unanswered: deque[tuple[CommandId, Reply[Any] | Error | None]] = deque()
         self._room: asyncio.Future[None] | None = None  # what the reader waits for
         self._draining = False
+        self._refused = 0  # commands in a row that were too many
 
     # --- what goes out ---
 
@@ -161,6 +166,7 @@ class _Stream(Follower):
         name: CommandId = None
         answer: Reply[Any] | Error | None
         try:
+            self._spend()
             command = self._command(content)
             name = command.id
             answer = command.perform(self._session, self._principal.user)
@@ -173,6 +179,14 @@ class _Stream(Follower):
             answer.on_done(self._answered)
         else:
             self._answer()
+        if self._refused >= REFUSALS:
+            self.finish(codes.TOO_MANY)
+
+    def _spend(self) -> None:
+        """Raises TooManyRequests."""
+        self._refused += 1
+        self._hub.hall.spend(self._principal)
+        self._refused = 0
 
     def _command(self, content: str | bytes) -> Command:
         limit = self._hub.hall.settings.max_message_bytes
