@@ -82,10 +82,10 @@ async def patch_state(call: Call, id: str, body: dict[str, Any]) -> Receipt:  # 
     since, nothing is changed (412). `*` is any: of one key the last writer wins. Memories are
     none of its business. The receipt's `revision` is the new version.
     """
+    session = await call.membership(id)
     header = call.request.headers.get("if-match")
     if header is None:
         raise Preconditions("If-Match is required: the ETag of the state, or * for any")
-    session = await call.membership(id)
     tags = tags_of(header, weak=False)
     expected = None if tags == [ANY] else await _expected(call, id, tags)
     return await session.update_context(

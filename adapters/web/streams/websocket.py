@@ -16,7 +16,8 @@ from ....actors.kernel.reply import Reply
 from ....actors.session.items import Gap, Published
 from ....supervisor.handles.talk import Turn
 from ..errors import Malformed, TooLarge
-from ..problems import Problem, problem_of, response
+from ..problems import problem_of
+from ..refusing import refuse
 from . import codes
 from .commands import Command, TurnAccepted, decode_json, decode_msgpack, decode_shown, id_of
 from .follower import Follower, Out, pieces
@@ -30,8 +31,8 @@ IN_FLIGHT: Final = 64
 TURNS: Final = 16
 """Messages taken in one go: what has come in one packet may be thousands."""
 
-REFUSALS: Final = 64
-"""Commands in a row that were too many, with which whoever sends them is sent away."""
+HASTY: Final = 64
+"""Commands in a row beyond the limit of the principal: so many are answered, and no more."""
 
 ANSWER_S: Final = 1.0
 """How long a stream that is to end waits for what its commands are answered."""
@@ -45,8 +46,8 @@ class Socket:
     `greenroom.v1.msgpack`. A message from the client is one command (`commands.py`), in JSON as
     text and in msgpack as bytes; bytes in the JSON protocol are a visual frame. Each command is
     answered by `ack` or `error` under its `id`, in the order of the commands. What is no command,
-    larger than `max_message_bytes`, or more than one principal may send, is answered by an `error`,
-    and the next one is read; `REFUSALS` in a row that were too many close the socket.
+    or larger than `max_message_bytes`, is answered by an `error`, and the next one is read; so is
+    what is beyond the limit of its principal, unless that is too often.
 
     What is wrong before the socket is open is an HTTP problem, where the server can answer so, and
     403 otherwise. How it closes: `codes.py`.
@@ -62,7 +63,7 @@ class Socket:
                 stream = await self._opened(scope, receive, send, place)
             except Exception as error:
                 problem = problem_of(error, scope["path_params"]["id"])
-                await _refuse(problem, scope, receive, send)
+                await refuse(problem, scope, receive, send)
                 return
             await stream.run()
 
@@ -81,7 +82,7 @@ class Socket:
 class _Stream(Follower):
     """One socket."""
 
-    __slots__ = ("_draining", "_protocol", "_refused", "_room", "_unanswered")
+    __slots__ = ("_draining", "_hasty", "_protocol", "_room", "_unanswered")
 
     def __init__(
         self, hub: Hub, asked: Opening, receive: Receive, send: Send, protocol: str | None
@@ -91,7 +92,7 @@ class _Stream(Follower):
         self._unanswered: deque[tuple[CommandId, Reply[Any] | Error | None]] = deque()
         self._room: asyncio.Future[None] | None = None  # what the reader waits for
         self._draining = False
-        self._refused = 0  # commands in a row that were too many
+        self._hasty = 0
 
     # --- what goes out ---
 
@@ -179,14 +180,14 @@ class _Stream(Follower):
             answer.on_done(self._answered)
         else:
             self._answer()
-        if self._refused >= REFUSALS:
+        if self._hasty >= HASTY:
             self.finish(codes.TOO_MANY)
 
     def _spend(self) -> None:
-        """Raises TooManyRequests."""
-        self._refused += 1
+        """Count a command. Raises TooManyRequests."""
+        self._hasty += 1
         self._hub.hall.spend(self._principal)
-        self._refused = 0
+        self._hasty = 0
 
     def _command(self, content: str | bytes) -> Command:
         limit = self._hub.hall.settings.max_message_bytes
@@ -260,17 +261,3 @@ def _protocol(asked: Sequence[str]) -> str | None:
     if known is None:
         raise InvalidInput("subprotocol", asked[0], f"{JSON} or {MSGPACK}")
     return known
-
-
-async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    if "websocket.http.response" in scope.get("extensions", {}):
-        await response(problem)(scope, receive, send)
-        for _ in range(2):
-            # uvicorn 0.54 logs an error if an application returns before the connection is lost,
-            # which it is in the next turn of the loop.
-            await asyncio.sleep(0)
-        return
-    code = codes.EXPIRED if problem.status == 401 else codes.FAILED
-    if problem.retryable:
-        code = codes.BROKEN
-    await send({"type": "websocket.close", "code": code, "reason": problem.code})
