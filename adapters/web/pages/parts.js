@@ -47,6 +47,6 @@ export class SignIn {
     if (!shown) return;
     sessionStorage.setItem(STORED, shown);
     $("sign-in").close();
-    await this.begin();
+    try { await this.begin(); } catch (error) { this.ask(error.message); }
   }
 }
