@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import uvicorn
 from theatre import echo
+from web.leaving import Leaving
 
 import greenroom
 from greenroom.adapters.web.app import application
@@ -44,11 +45,13 @@ class House:
         )
         self.app = application(self.hall, "dev")
 
-    def client(self, user: str | None = None, **headers: str) -> httpx.AsyncClient:
-        """A client in this process: no socket, no server."""
+    def client(
+        self, user: str | None = None, *, leaves: bool = False, **headers: str
+    ) -> httpx.AsyncClient:
+        """A client in this process: no socket, no server. If it `leaves`, streams end for it."""
         if user is not None:
             headers["authorization"] = f"Bearer {user}"
-        transport = httpx.ASGITransport(self.app)
+        transport = Leaving(self.app) if leaves else httpx.ASGITransport(self.app)
         return httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers)
 
 

@@ -137,7 +137,7 @@ def test_the_answer_is_described(path: str, method: str, said: dict[str, Any]) -
     async def scene() -> None:
         web = {"wait_max_s": 0.001, "request_burst": 10_000, "max_body_bytes": 1 << 20}
         many = {"max_sessions": 10_000, "max_sessions_per_user": 10_000}
-        async with house(web=web, **many) as h, h.client("ann+operator") as http:
+        async with house(web=web, **many) as h, h.client("ann+operator", leaves=True) as http:
             await h.runtime.create("ann", id="s")
             client = Client(http, path, method, said)
             for parameter in said.get("parameters", ()):
