@@ -30,7 +30,8 @@ class Leaving(httpx.AsyncBaseTransport):
         await self._app(_scope(request), exchange.receive, exchange.send)
         start = exchange.sent[0]
         content = b"".join(message.get("body", b"") for message in exchange.sent[1:])
-        return httpx.Response(start["status"], headers=start["headers"], content=content)
+        stream = httpx.ByteStream(content)
+        return httpx.Response(start["status"], headers=start["headers"], stream=stream)
 
 
 class _Exchange:
