@@ -13,19 +13,20 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import httpx
 import msgspec
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import sampled_from
 from schemathesis.openapi import from_dict
 from schemathesis.specs.openapi import checks
 from web.kit import House, house
-from web.leaving import Leaving
 from web.logs import logged
 from web.test_openapi import DESCRIBED
 
@@ -47,28 +48,10 @@ CHECKS: Final = [
     checks.response_schema_conformance,
 ]
 
-KNOWN: Final[dict[str, list[Any]]] = {
-    "id": ["s"],
-    "turn": [1, 2],
-    "user": ["ann", "bob", "pat"],
-    "approval": ["2-1"],
-}
-"""What there is, by the name of the parameter; `s` is replaced by the session at hand."""
+KNOWN: Final = {"turn": (1, 2), "user": ("ann", "bob")}
+"""What there is in each session, by the name of the path's parameter."""
 
-
-def described() -> dict[str, Any]:
-    """The description, in which every other value of a path's parameter is one that exists."""
-    document: dict[str, Any] = json.loads(msgspec.json.encode(DESCRIBED))
-    for item in document["paths"].values():
-        for operation in item.values():
-            for parameter in operation.get("parameters", ()):
-                if parameter["in"] == "path" and parameter["name"] in KNOWN:
-                    known = {"enum": KNOWN[parameter["name"]]}
-                    parameter["schema"] = {"anyOf": [known, known, parameter["schema"]]}
-    return document
-
-
-SCHEMA: Final = from_dict(described())
+SCHEMA: Final = from_dict(json.loads(msgspec.json.encode(DESCRIBED)))
 
 OPERATIONS: Final = {
     found.definition.raw["operationId"]: found
@@ -92,8 +75,8 @@ class Stage:
         self.house = house
         self._count = 0
 
-    async def session(self) -> str:
-        """A session with people, a turn that has ended, and one that waits for an approval."""
+    async def session(self) -> dict[str, Any]:
+        """What is there in a new session: people, and a turn that waits for an approval."""
         self._count += 1
         id = f"s{self._count}"  # noqa: A001
         session = await self.house.runtime.create("ann", id=id)
@@ -101,12 +84,18 @@ class Stage:
         await session.post("bob", "hello")
         await (await session.send("ann", "first")).result()
         await session.send("ann", "ask")
-        return id
+        while (asked := await session.approval("ann")) is None:
+            await asyncio.sleep(0)
+        return {"id": id, "approval": asked.id}
 
-    async def answer(self, user: str, case: schemathesis.Case) -> requests.Response | Any:
-        id = await self.session()  # noqa: A001
-        if case.path_parameters.get("id") == "s":
-            case.path_parameters["id"] = id
+    async def answer(self, user: str, case: schemathesis.Case, known: int | None) -> httpx.Response:
+        """What is answered; the path names what there is, if it is said which of it."""
+        there = await self.session()
+        if known is not None:
+            there |= {name: values[known] for name, values in KNOWN.items()}
+            case.path_parameters.update(
+                {name: there[name] for name in case.path_parameters if name in there}
+            )
         raw = requests.Request(**requested(case)).prepare()
         headers = {name: latin(value) for name, value in raw.headers.items()}
         headers["authorization"] = f"Bearer {user}".encode()
@@ -150,9 +139,9 @@ def test_every_answer_is_described(
             database=None,
             suppress_health_check=list(HealthCheck),
         )
-        @given(case=OPERATIONS[operation].as_strategy())
-        def play(case: schemathesis.Case) -> None:
-            answer = runner.run(stage.answer(user, case))
+        @given(case=OPERATIONS[operation].as_strategy(), known=sampled_from([0, 1, None]))
+        def play(case: schemathesis.Case, known: int | None) -> None:
+            answer = runner.run(stage.answer(user, case, known))
             case.validate_response(answer, checks=CHECKS)
 
         try:
