@@ -75,6 +75,7 @@ class Follower(ABC):
         "_since_s",
         "_taken",
         "_wanted",
+        "_warned",
     )
 
     def __init__(self, hub: Hub, asked: Opening, receive: Receive, send: Send) -> None:
@@ -94,6 +95,7 @@ class Follower(ABC):
         self._patience: asyncio.Timeout | None = None
         self._expiry: Timer | None = None
         self._reading: Reply[SubscriberActor] | None = None
+        self._warned = False  # that the server is about to stop
 
     # --- what a protocol is ---
 
@@ -215,6 +217,8 @@ class Follower(ABC):
         over = None if error or reading is None else reading.result().over
         if over is not None:
             self.finish(codes.NORMAL, End(reason=over))
+        elif isinstance(error, RuntimeClosed):
+            self.end()
         else:
             self.fail(error or RuntimeError("the subscriber has failed"))
 
@@ -228,11 +232,8 @@ class Follower(ABC):
 
     def fail(self, error: Exception) -> None:
         """Say why it cannot go on, and end."""
-        code = codes.FAILED
-        if isinstance(error, RuntimeClosed):
-            code = codes.DRAINING
-        elif not isinstance(error, GreenroomError) or error.retryable:
-            code = codes.BROKEN
+        retryable = not isinstance(error, GreenroomError) or error.retryable
+        code = codes.BROKEN if retryable else codes.FAILED
         self.finish(code, self._error(None, error))
 
     def finish(self, code: int, *last: Frame) -> None:
@@ -244,8 +245,15 @@ class Follower(ABC):
             self._wake()
 
     def drain(self) -> None:
-        """Say that the server stops, and end."""
-        self.finish(codes.DRAINING, self._hub.draining())
+        """Say that the server is about to stop. What happens until it does is told, too."""
+        if not self._warned:
+            self._warned = True
+            self.say(self._hub.draining())
+
+    def end(self) -> None:
+        """End, as the server stops."""
+        self.drain()
+        self.finish(codes.DRAINING)
 
     def vanish(self) -> None:
         """The other end is gone: write nothing more."""
