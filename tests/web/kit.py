@@ -69,7 +69,7 @@ async def house(
 
 
 @asynccontextmanager
-async def served(house: House) -> AsyncIterator[str]:
+async def served(house: House, **options: Any) -> AsyncIterator[str]:
     """The address (`127.0.0.1:port`) of a real server, which is stopped at the end."""
     config = uvicorn.Config(
         house.app,
@@ -80,6 +80,7 @@ async def served(house: House) -> AsyncIterator[str]:
         access_log=False,
         ws="websockets-sansio",
         ws_per_message_deflate=False,
+        **options,
     )
     server = uvicorn.Server(config)
     sockets = [config.bind_socket()]
