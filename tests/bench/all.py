@@ -29,6 +29,7 @@ BRIEF: dict[str, list[str]] = {
     "durable": ["--rounds", "3"],
     "density": ["--rounds", "1"],
     "fanout": ["--rounds", "3"],
+    "web_fanout": ["--rounds", "1"],
     "growth": ["--rounds", "5"],
     "full_house": ["--rounds", "2", "--seconds", "5"],
     "turns": ["--rounds", "2", "--deltas", "300000"],
