@@ -1,10 +1,12 @@
-# make run   hosts 200 recorded dialogues, and checks what was kept of them
+# make run   serves sessions, with a page to talk in and one to watch them; make run PORT=8080
+# make load  hosts 200 recorded dialogues, and checks what was kept of them
 # make test  runs the tests
 # make sim   plays 10,000 random workloads against every promise
 #
 # Each sets up .venv first: from python3, or from another one with make PYTHON=python3.13.
 
 PYTHON ?= python3
+PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 # Made last, so that a set-up that was interrupted is made again; older than pyproject.toml, too.
@@ -15,11 +17,15 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 WORKS := $(BIN)/python -c 'import pip; $(NEW_ENOUGH)' 2>/dev/null
 BROKEN := $(if $(shell $(WORKS) && echo yes),,force)
 
-.PHONY: run test sim check bench-smoke bench clean venv force
+.PHONY: run load test sim check bench-smoke bench clean venv force
 
 run: $(CLI)
-	rm -rf .run && mkdir .run
-	$(BIN)/greenroom load tests/data/dialogues.jsonl.gz --journal sqlite:///.run/greenroom.db --verify
+	mkdir -p .run
+	@$(BIN)/greenroom serve --dev --port $(PORT) --journal sqlite:///.run/greenroom.db
+
+load: $(CLI)
+	mkdir -p .run && rm -f .run/load.db*
+	$(BIN)/greenroom load tests/data/dialogues.jsonl.gz --journal sqlite:///.run/load.db --verify
 
 test: $(DEV)
 	$(BIN)/pytest -n 2
@@ -45,7 +51,7 @@ clean:
 
 $(CLI): pyproject.toml $(BROKEN)
 	@$(WORKS) || $(MAKE) --no-print-directory venv
-	$(BIN)/python -m pip install --quiet --editable '.[cli]'
+	$(BIN)/python -m pip install --quiet --editable '.[cli,web]'
 	touch $@
 
 $(DEV): pyproject.toml $(BROKEN)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from ...actors.errors import RuntimeClosed
@@ -17,20 +18,26 @@ class Drainable(Protocol):
     """An open stream, as who stops the server sees it."""
 
     def drain(self) -> None:
-        """Tell the other end that the server stops, and end soon."""
+        """Tell the other end that the server is about to stop."""
+        ...
+
+    def end(self) -> None:
+        """End: the server stops."""
         ...
 
 
 class Connections:
     """Counts the streams that are open, of each principal and of each session.
 
-    `begin_drain` tells each of them to end, and lets in no other one.
+    `begin_drain` tells each of them, and lets in no other one; `end` ends them.
     """
 
     def __init__(self, settings: WebSettings) -> None:
         self.draining = False
         self._settings = settings
         self._open: set[Drainable] = set()
+        self._ending = False
+        self._none_left = asyncio.Event()
         self._users: Counter[UserId] = Counter()
         self._sessions: Counter[SessionId] = Counter()
 
@@ -63,18 +70,33 @@ class Connections:
         self._open.add(stream)
         if self.draining:
             stream.drain()
+        if self._ending:
+            stream.end()
 
     def remove(self, stream: Drainable) -> None:
         """It has ended."""
         self._open.discard(stream)
+        if not self._open:
+            self._none_left.set()
 
     def begin_drain(self) -> None:
-        """Have every stream end, and refuse all others. Doing so twice changes nothing."""
+        """Tell every stream, and refuse all others. Doing so twice changes nothing."""
         if self.draining:
             return
         self.draining = True
         for stream in tuple(self._open):
             stream.drain()
+
+    async def end(self, within_s: float) -> None:
+        """Have every stream end, and wait for that, but no longer than it is said."""
+        self._ending = True
+        for stream in tuple(self._open):
+            stream.end()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._open:
+                    self._none_left.clear()
+                    await self._none_left.wait()
 
 
 def _less(counter: Counter[str], key: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import Final
 
 import structlog
 from starlette.requests import HTTPConnection
@@ -22,13 +23,16 @@ from .principal import Authenticator, Credentials, Principal
 from .results import Results
 from .settings import WebSettings
 
+CLOSING_S: Final = 2.0
+"""How long streams may take to close after everything has stopped."""
+
 log = structlog.get_logger()
 
 
 class Hall:
     """The runtime, who may come in, and the limits of the house.
 
-    `draining` is set once, by `begin_drain`: streams say so, and end.
+    `draining` is set once, by `begin_drain`: streams say so, and `drain` ends them.
     """
 
     def __init__(
@@ -50,6 +54,8 @@ class Hall:
         self.results = Results(runtime)
         self.connections = Connections(settings)
         self.board = Board(runtime, self.connections)
+        self.stopping = False
+        """Whether somebody has had it drained."""
 
     @property
     def draining(self) -> bool:
@@ -57,19 +63,25 @@ class Hall:
         return self.connections.draining
 
     def begin_drain(self) -> None:
-        """The server is about to stop: streams say so and end, and none is opened any more.
+        """The server is about to stop: streams say so, and none is opened any more.
 
         Doing so twice changes nothing. Requests are answered as long as the runtime takes them.
         """
         self.connections.begin_drain()
 
     async def drain(self, budget_s: float | None = None) -> DrainReport:
-        """Have streams end, and the runtime stop; `budget_s` as of its config, if it is not given.
+        """Tell every stream, stop the runtime, and have the streams end.
 
-        Raises RuntimeClosed before its start.
+        They go on until the last turn has ended or was handed back, so that who looks on sees how.
+        `budget_s` is that of the runtime's config, if it is not given; it may be drained again, to
+        hurry it. Raises RuntimeClosed before its start.
         """
         self.begin_drain()
-        return await self.runtime.stop(budget_s=budget_s)
+        self.stopping = True
+        try:
+            return await self.runtime.stop(budget_s=budget_s)
+        finally:
+            await self.connections.end(CLOSING_S)
 
     def admit(self, principal: Principal, session: SessionId) -> AbstractContextManager[None]:
         """The place of one stream that `principal` opens, while it is open.

@@ -43,6 +43,9 @@ class Paced(StreamingResponse):
         """Send the notice, and end."""
         self._draining.set()
 
+    def end(self) -> None:
+        """It has, when it was told."""
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         with self._place:
             self._connections.add(self)

@@ -15,10 +15,7 @@ from starlette.types import ASGIApp
 
 from ...actors.errors import ConfigError
 from ...supervisor.messages import DrainReport
-from .hall import Hall
-
-CLOSING_S: Final = 2.0
-"""How long connections may take to close after everything has stopped."""
+from .hall import CLOSING_S, Hall
 
 BACKLOG: Final = 2048
 
@@ -55,13 +52,17 @@ class Server(uvicorn.Server):
         self.report: DrainReport | None = None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell every stream, stop the runtime within the budget, and let go of the connections."""
-        self.report = await self._hall.drain(self._budget_s)
+        """Tell every stream, stop the runtime within the budget, and let go of the connections.
+
+        If an operator has said how long it may take, that is what holds.
+        """
+        hall = self._hall
+        self.report = await hall.drain(float("inf") if hall.stopping else self._budget_s)
         await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second; an operator may have asked it to drain."""
-        return await super().on_tick(counter) or self._hall.draining
+        return await super().on_tick(counter) or self._hall.stopping
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -78,8 +79,9 @@ class Server(uvicorn.Server):
     def _on_signal(self, number: int) -> None:
         log.info("signal_received", signal=signal.Signals(number).name, again=self.should_exit)
         if self.should_exit and self._hurrying is None:
-            stop = self._hall.runtime.stop(budget_s=0)
-            self._hurrying = asyncio.get_running_loop().create_task(stop)
+            self.force_exit = True
+            self._hurrying = asyncio.get_running_loop().create_task(self._hall.drain(0))
+        self._hall.begin_drain()
         self.should_exit = True
 
 

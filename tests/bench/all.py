@@ -30,6 +30,7 @@ BRIEF: dict[str, list[str]] = {
     "durable": ["--rounds", "3"],
     "density": ["--rounds", "1"],
     "fanout": ["--rounds", "3"],
+    "web_fanout": ["--rounds", "1"],
     "growth": ["--rounds", "5"],
     "full_house": ["--rounds", "3", "--seconds", "5"],
     "turns": ["--rounds", "3", "--deltas", "300000"],

@@ -39,6 +39,12 @@ from greenroom.adapters.web.app import asgi
 from greenroom.adapters.web.principal import Credentials, Principal
 from greenroom.adapters.web.settings import WebSettings
 
+resource: Any
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
 MARK: Final = b"^"
 """Once in each event, and in nothing else that is sent."""
 
@@ -301,6 +307,13 @@ def notes(scale: Scale, rounds: int) -> str:
     )
 
 
+def allow_files() -> None:
+    """Have this process, and those that it starts, open as many as may be: a socket is one."""
+    if resource is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Benchmark greenroom's WebSockets.")
     parser.add_argument("--smoke", action="store_true", help="tiny counts: does it run at all")
@@ -312,6 +325,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.serve:
         child(options.serve, options.tells)
         return
+    allow_files()
     scale, rounds = (SMOKE, 1) if options.smoke else (FULL, options.rounds)
     with ExitStack() as stack:
         servers = {}

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import uvicorn
 from theatre import echo
+from web.leaving import Leaving
 
 import greenroom
 from greenroom.adapters.web.app import application
@@ -44,11 +45,13 @@ class House:
         )
         self.app = application(self.hall, "dev")
 
-    def client(self, user: str | None = None, **headers: str) -> httpx.AsyncClient:
-        """A client in this process: no socket, no server."""
+    def client(
+        self, user: str | None = None, *, leaves: bool = False, **headers: str
+    ) -> httpx.AsyncClient:
+        """A client in this process: no socket, no server. If it `leaves`, streams end for it."""
         if user is not None:
             headers["authorization"] = f"Bearer {user}"
-        transport = httpx.ASGITransport(self.app)
+        transport = Leaving(self.app) if leaves else httpx.ASGITransport(self.app)
         return httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers)
 
 
@@ -66,7 +69,7 @@ async def house(
 
 
 @asynccontextmanager
-async def served(house: House) -> AsyncIterator[str]:
+async def served(house: House, **options: Any) -> AsyncIterator[str]:
     """The address (`127.0.0.1:port`) of a real server, which is stopped at the end."""
     config = uvicorn.Config(
         house.app,
@@ -77,6 +80,7 @@ async def served(house: House) -> AsyncIterator[str]:
         access_log=False,
         ws="websockets-sansio",
         ws_per_message_deflate=False,
+        **options,
     )
     server = uvicorn.Server(config)
     sockets = [config.bind_socket()]

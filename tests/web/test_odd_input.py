@@ -143,8 +143,8 @@ def test_the_answer_is_described(path: str, method: str, said: dict[str, Any]) -
         many = {"max_sessions": 10_000, "max_sessions_per_user": 10_000}
         async with (
             house(web=web, **many) as h,
-            h.client("ann+operator") as inside,
-            h.client("bob") as outside,
+            h.client("ann+operator", leaves=True) as inside,
+            h.client("bob", leaves=True) as outside,
         ):
             await h.runtime.create("ann", id="s")
             for http in (outside, inside):

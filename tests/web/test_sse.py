@@ -122,8 +122,8 @@ def test_a_server_that_stops_tells_every_reader_and_ends() -> None:
                 async with client.stream("GET", "/v1/sessions/s1/events") as response:
                     parts = response.aiter_text()
                     text = await anext(parts)
-                    h.hall.begin_drain()
-                    h.hall.begin_drain()
+                    await h.hall.drain()
+                    await h.hall.drain()
                     text += "".join([part async for part in parts])  # its end comes by itself
                 assert [name for _, name, _ in events(text)] == ["hello", "draining"]
                 assert len(h.hall.connections) == 0

@@ -505,6 +505,11 @@ def test_who_cancels_a_stream_leaves_nothing_behind() -> None:
     play(scene)
 
 
+def drained(wire: Wire) -> bool:
+    """Whether it was told that the server is about to stop."""
+    return any(isinstance(each, frames.Draining) for each in wire.told)
+
+
 # --- how it begins and ends ----------------------------------------------------------------------
 
 
@@ -561,18 +566,20 @@ def test_a_server_that_stops_answers_what_it_has_taken_and_says_so() -> None:
             journal.holding = True
             busy.tell({"do": "post", "id": 1, "text": "just now"})
             await settle()
-            h.hall.begin_drain()
-            h.hall.begin_drain()
+            draining = asyncio.ensure_future(h.hall.drain())
+            await until(lambda: all(drained(wire) for wire in (idle, busy)))
             busy.tell({"do": "post", "id": 2, "text": "too late"})
-            await idle.task
+            await settle()
+            assert not idle.task.done()
             assert not busy.task.done()
             journal.let()
-            await busy.task
+            await draining
 
             for wire in (idle, busy):
-                assert isinstance(wire.told[-1], frames.Draining)
                 assert wire.code == codes.DRAINING
-            assert [each.id for each in answers(busy.told)] == [1]
+                assert words(wire.told) == ["just now"]
+            assert [each.id for each in answers(busy.told)] == [1, 2]
+            assert codes_of(busy.told) == ["", "draining"]
             refused = await socket(h.app, "s1", "ann")
             assert refused.status == 503
 
@@ -588,8 +595,9 @@ def test_a_server_that_stops_does_not_wait_long_for_a_journal() -> None:
             journal.holding = True
             wire.tell({"do": "post", "id": 1, "text": "just now"})
             await clock.advance(0)
-            h.hall.begin_drain()
+            draining = asyncio.ensure_future(h.hall.drain(1))
             await clock.advance(5)
+            await draining
             await wire.task
             assert wire.code == codes.DRAINING
             journal.let()

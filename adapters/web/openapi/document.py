@@ -11,10 +11,10 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 import msgspec
 from starlette.responses import Response
 
-from ..endpoint import Endpoint
+from ..endpoint import SSE, Endpoint
 from ..problems import Problem
 from . import codes
-from .parts import GIVEN, OTHERS, SCHEMES, SECURITY, SESSION, TAKEN
+from .parts import EVENTS, GIVEN, OTHERS, SCHEMES, SECURITY, SESSION, TAKEN
 
 VERSION: Final = "1"
 """Of the API: the `/v1` of its paths."""
@@ -121,7 +121,9 @@ def _response(endpoint: Endpoint, answer: Any, schema_of: dict[str, Any]) -> dic
     described: dict[str, Any] = {"description": "Done."}
     if answer is not NoneType:
         schema = {"type": "string"} if _is_response(answer) else schema_of[repr(answer)]
-        described["content"] = {media: {"schema": schema} for media in endpoint.produces}
+        described["content"] = {
+            media: {"schema": EVENTS if media == SSE else schema} for media in endpoint.produces
+        }
         if _is_struct(answer):
             described["description"] = _said(getdoc(answer) or "")
     if endpoint.gives:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ....actors.ports import SESSION_ID
+from ..endpoint import SSE
 from . import codes
 
 SESSION: Final[dict[str, Any]] = {
@@ -99,8 +100,16 @@ def _problems(*more: str) -> dict[str, Any]:
     }
 
 
+EVENTS: Final = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+}
+"""One of the events of a stream, as those who read the description take the schema of one."""
+
+
 def _text(description: str, media: str = "text/plain") -> dict[str, Any]:
-    return {"description": description, "content": {media: {"schema": {"type": "string"}}}}
+    schema = EVENTS if media == SSE else {"type": "string"}
+    return {"description": description, "content": {media: {"schema": schema}}}
 
 
 def _public(name: str, summary: str, responses: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +145,7 @@ OTHERS: Final[dict[str, dict[str, Any]]] = {
                 _KINDS,
                 {"name": "Last-Event-ID", "in": "header", **TAKEN["Last-Event-ID"]},
             ],
-            "responses": {"200": _text("Events.", "text/event-stream"), **_problems()},
+            "responses": {"200": _text("Events.", SSE), **_problems()},
         }
     },
     "/v1/sessions/{id}/ws": {

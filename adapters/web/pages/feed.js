@@ -90,6 +90,7 @@ export class Feed {
         this.pause = frame.retry_ms;
         this.changed("the server restarts", "warn");
       } else {
+        if (frame.problem?.code === "draining" && this.unanswered.has(frame.id)) continue;  // told again
         if (frame.id !== undefined && frame.id !== null) this.unanswered.delete(frame.id);
         this.on(frame);
         if (frame.type === "event" || frame.type === "gap") this.cursor = frame.cursor;

@@ -82,7 +82,7 @@ class Socket:
 class _Stream(Follower):
     """One socket."""
 
-    __slots__ = ("_draining", "_hasty", "_protocol", "_room", "_unanswered")
+    __slots__ = ("_ending", "_hasty", "_protocol", "_room", "_unanswered")
 
     def __init__(
         self, hub: Hub, asked: Opening, receive: Receive, send: Send, protocol: str | None
@@ -91,8 +91,8 @@ class _Stream(Follower):
         self._protocol = protocol
         self._unanswered: deque[tuple[CommandId, Reply[Any] | Error | None]] = deque()
         self._room: asyncio.Future[None] | None = None  # what the reader waits for
-        self._draining = False
-        self._hasty = 0
+        self._ending = False
+        self._hasty = 0  # commands in a row that were too many
 
     # --- what goes out ---
 
@@ -143,7 +143,7 @@ class _Stream(Follower):
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
                 return
-            if self._code is None and not self._draining:
+            if self._code is None and not self._ending:
                 self._take(message)
             count += 1
             if count % TURNS == 0:
@@ -216,8 +216,8 @@ class _Stream(Follower):
                 break
             unanswered.popleft()
             self.say(self._told(name, answer))
-        if self._draining and not unanswered:
-            super().drain()
+        if self._ending and not unanswered:
+            super().end()
         self._make_room()
 
     def _told(self, name: CommandId, answer: Reply[Any] | Error | None) -> Ack | Error:
@@ -229,13 +229,13 @@ class _Stream(Follower):
             return self._error(name, answer.error)
         return Ack(id=name, result=_result(answer.result()))
 
-    def drain(self) -> None:
+    def end(self) -> None:
         """Read no more commands, and end when those that were read have been answered."""
         if not self._unanswered:
-            super().drain()
-        elif not self._draining:
-            self._draining = True
-            self._hub.clock.call_later(ANSWER_S, super().drain)
+            super().end()
+        elif not self._ending:
+            self._ending = True
+            self._hub.clock.call_later(ANSWER_S, super().end)
 
 
 def _result(result: Any) -> Any:

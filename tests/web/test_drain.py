@@ -1,0 +1,100 @@
+"""A house that stops: whoever looks on is told at once, and sees the last turns to their end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from theatre import play, settle
+from web.kit import house
+from web.wire import socket, stream, until, words
+
+import greenroom
+from greenroom.adapters.web.streams import codes, frames
+
+
+class Held:
+    """A pipeline whose turns wait for the test in the middle of a sentence."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+
+    async def __call__(self, turn: greenroom.Turn) -> AsyncIterator[Any]:
+        yield "half "
+        await self.gate.wait()
+        yield "and half"
+
+
+def told_of_drain(wire: Any) -> bool:
+    return any(isinstance(each, frames.Draining) for each in wire.told)
+
+
+def test_a_turn_that_ends_within_the_budget_is_seen_to_its_end() -> None:
+    async def scene() -> None:
+        agent = Held()
+        async with house(agent) as h, h.client("ann") as ann:
+            session = await h.runtime.create("ann", id="s1")
+            wires = [await socket(h.app, "s1", "ann"), stream(h.app, "s1", "ann")]
+            await until(lambda: len(h.hall.connections) == 2)
+            await session.send("ann", "go")
+            await until(lambda: all("half" in str(wire.sent) for wire in wires))
+
+            draining = asyncio.ensure_future(h.hall.drain(60))
+            await settle()
+            assert (await ann.get("/readyz")).status_code == 503
+            await until(lambda: all(told_of_drain(wire) for wire in wires))
+            assert not any(wire.task.done() for wire in wires)
+            agent.gate.set()
+            report = await draining
+
+            assert (report.passivated, report.handed_back, report.left) == (["s1"], [], [])
+            for wire in wires:
+                await wire.task
+                assert words(wire.told) == ["go", "half and half"]
+                assert "turn.ended" in str(wire.sent)
+            assert wires[0].code == codes.DRAINING
+            assert len(h.hall.connections) == 0
+
+    play(scene)
+
+
+def test_a_stream_is_told_once() -> None:
+    """Also if the runtime is stopped by somebody who tells nobody."""
+
+    async def scene() -> None:
+        async with house() as h:
+            await h.runtime.create("ann", id="s1")
+            wire = await socket(h.app, "s1", "ann")
+            await h.runtime.stop()
+            await wire.task
+            await h.hall.drain()
+
+            assert [type(each) for each in wire.told] == [frames.Hello, frames.Draining]
+            assert wire.code == codes.DRAINING
+
+    play(scene)
+
+
+def test_an_operator_who_drains_sees_the_house_report() -> None:
+    """And the budget that was asked for holds, whatever the process has of its own."""
+
+    async def scene() -> None:
+        agent = Held()
+        async with house(agent) as h, h.client("ann+operator") as ann:
+            session = await h.runtime.create("ann", id="s1")
+            turn = await session.send("ann", "go")
+            result = turn.result()
+            asked = asyncio.ensure_future(ann.post("/v1/admin/drain", json={"budget_s": 60}))
+            await settle()
+            assert h.hall.stopping
+            joined = asyncio.ensure_future(h.hall.drain(float("inf")))
+            await settle()
+            assert not joined.done()
+            agent.gate.set()
+
+            assert (await result).text == "half and half"
+            assert (await asked).json()["handed_back"] == []
+            assert (await joined).passivated == ["s1"]
+
+    play(scene)
