@@ -29,6 +29,7 @@ from .routes import (
     history,
     me,
     messages,
+    metrics,
     participants,
     records,
     replay,
@@ -62,8 +63,9 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *wakes.ENDPOINTS,
     *admin.ENDPOINTS,
     *watching.ENDPOINTS,
+    *metrics.ENDPOINTS,
 )
-"""Every operation under `/v1`."""
+"""Every operation: under `/v1`, but for `/metrics`."""
 
 _HTTP: Final = {404: "no_route", 405: "method_not_allowed"}
 
@@ -100,6 +102,7 @@ def application(hall: Hall, pages: SignIn | None = None) -> Starlette:
     described = describing.routes(ENDPOINTS)
     app = Starlette(
         routes=[
+            *metrics.public(hall),
             *_routes(begin, hall),
             *routing.routes(hall),
             *described,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
@@ -28,7 +29,8 @@ log = structlog.get_logger()
 class Hall:
     """The runtime, who may come in, and the limits of the house.
 
-    `draining` is set once, by `begin_drain`: streams say so, and end.
+    `draining` is set once, by `begin_drain`: streams say so, and end. `refused` counts what was
+    refused before it was looked at: for its `credentials`, the `rate`, or too many `streams`.
     """
 
     def __init__(
@@ -48,7 +50,8 @@ class Hall:
         self._failures = Buckets(clock, settings.failures_per_s, settings.failure_burst)
         self.export = export
         self.results = Results(runtime)
-        self.connections = Connections(settings)
+        self.refused: Counter[str] = Counter()
+        self.connections = Connections(settings, self.refused)
         self.board = Board(runtime, self.connections)
 
     @property
@@ -100,6 +103,7 @@ class Hall:
         """Count a request of `principal`, or a command. Raises TooManyRequests."""
         wait_s = self._requests.take(principal.user)
         if wait_s:
+            self.refused["rate"] += 1
             most = self.settings.requests_per_s
             raise TooManyRequests("requests per second", most, wait_s)
 
@@ -112,6 +116,7 @@ class Hall:
 
     def _failed(self, host: str | None, error: Unauthenticated) -> None:
         """Count a failure of an address: who comes from there with valid credentials is let in."""
+        self.refused["credentials"] += 1
         wait_s = self._failures.take(host or "")
         if wait_s:
             most = self.settings.failures_per_s
