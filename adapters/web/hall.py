@@ -18,6 +18,7 @@ from .board import Board
 from .connections import Connections
 from .errors import Forbidden, TooManyRequests, Unauthenticated
 from .exporting import Export
+from .following import Follow
 from .limits import Buckets
 from .principal import Authenticator, Credentials, Principal
 from .results import Results
@@ -40,6 +41,7 @@ class Hall:
         settings: WebSettings,
         *,
         export: Export | None = None,
+        follow: Follow | None = None,
     ) -> None:
         self.runtime = runtime
         self.settings = settings
@@ -49,6 +51,7 @@ class Hall:
         self._requests = Buckets(clock, settings.requests_per_s, settings.request_burst)
         self._failures = Buckets(clock, settings.failures_per_s, settings.failure_burst)
         self.export = export
+        self.follow = follow
         self.results = Results(runtime)
         self.refused: Counter[str] = Counter()
         self.connections = Connections(settings, self.refused)

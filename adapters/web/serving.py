@@ -18,6 +18,7 @@ from .auth.api_keys import ApiKeyAuthenticator
 from .auth.dev import DevAuthenticator, is_loopback
 from .auth.jwt import JwtAuthenticator
 from .exporting import Export
+from .following import Follow
 from .hall import Hall
 from .principal import Authenticator
 from .server import Server, address_of, listen
@@ -105,6 +106,7 @@ async def serve(
     dev: bool,
     budget_s: float | None = None,
     export: Export | None = None,
+    follow: Follow | None = None,
     on_ready: Callable[[str], None] = lambda _: None,
 ) -> Server:
     """Serve `runtime` until SIGTERM or SIGINT, and drain it; the server, with its report.
@@ -116,6 +118,7 @@ async def serve(
         authenticators(setup.auth, dev=dev, host=host),
         setup.web,
         export=export,
+        follow=follow,
     )
     server = Server(application(hall, "dev" if dev else "token"), hall, budget_s=budget_s)
     listening = listen(host, port)
