@@ -93,6 +93,13 @@ def traced(pipeline: Pipeline, *, agent: str | None = None) -> Pipeline:
     return Tracing().traced(pipeline, agent=agent)
 
 
+def has_provider() -> bool:
+    """Whether anybody in this process has set up what spans are for."""
+    return not isinstance(
+        trace.get_tracer_provider(), trace.ProxyTracerProvider | trace.NoOpTracerProvider
+    )
+
+
 class _Invocation:
     """One invocation of a pipeline, and the calls that it has open."""
 
