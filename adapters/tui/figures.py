@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, NamedTuple
 
+from ...supervisor.explanation import Verdict
 from ...supervisor.occupancy import Occupancy
 from ...supervisor.residents import Resident
 from .house import Tick
 
 COLUMNS: Final = ("Session", "Owner", "State", "Mailbox", "Turn", "Restarts", "Here for")
 """As on the dashboard."""
+
+STATE: Final = COLUMNS.index("State")
 
 KEPT: Final = 90
 """Looks of which the rates are remembered."""
@@ -30,7 +33,7 @@ class Past:
 
     def __init__(self) -> None:
         self._last: Tick | None = None
-        self.rates: deque[Rates] = deque([Rates()], KEPT)
+        self.rates: deque[Rates] = deque([Rates()] * KEPT, KEPT)
 
     def take(self, tick: Tick) -> Rates:
         """Add one look: the rates since the one before it."""
@@ -75,6 +78,13 @@ def cells(row: Resident, now_ms: int) -> tuple[str, ...]:
         str(row.restarts or ""),
         "" if row.since_ms is None else ago(now_ms - row.since_ms),
     )
+
+
+def style(row: Resident) -> str:
+    """How a session's state is coloured: at work, at rest, or in the way of being either."""
+    if row.running_turn:
+        return "green"
+    return "" if row.verdict is Verdict.RESIDENT else "yellow"
 
 
 def ago(ms: int) -> str:

@@ -16,7 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Sparkline, Static
 
 from ...supervisor.residents import Sort
-from .figures import COLUMNS, Past, cells, gauges
+from .figures import COLUMNS, STATE, Past, cells, gauges, style
 from .house import Action, Denied, House, Lost, Tick
 
 FIRST_S: Final = 0.25
@@ -158,7 +158,9 @@ class Top(App[None]):
         at = table.cursor_row
         table.clear()
         for number, row in enumerate(tick.rows):
-            table.add_row(*(Text(cell) for cell in cells(row, tick.at_ms)), key=row.id)
+            line = [Text(cell) for cell in cells(row, tick.at_ms)]
+            line[STATE].stylize(style(row))
+            table.add_row(*line, key=row.id)
             if row.id == chosen:
                 at = number
         if table.row_count:

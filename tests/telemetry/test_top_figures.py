@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from greenroom.actors.session.stage import Stats
-from greenroom.adapters.tui.figures import COLUMNS, Past, Rates, ago, cells, gauges
+from greenroom.adapters.tui.figures import COLUMNS, Past, Rates, ago, cells, gauges, style
 from greenroom.adapters.tui.house import Tick
 from greenroom.supervisor.explanation import Verdict
 from greenroom.supervisor.occupancy import Occupancy
@@ -56,6 +56,7 @@ def test_a_row_has_what_the_dashboard_has() -> None:
     assert len(COLUMNS) == len(cells(row, 0))
     parked = Resident(id="s2", verdict=Verdict.PARKED, depth=0, restarts=3, running_turn=7)
     assert cells(parked, 0) == ("s2", "", "running", "0", "7", "3", "")
+    assert (style(row), style(parked)) == ("", "green")
 
 
 @pytest.mark.parametrize(

@@ -45,15 +45,16 @@ def test_it_shows_the_house_and_its_sessions() -> None:
     async def scene() -> None:
         clock = ManualClock()
         async with house(Script(), clock=clock, max_sessions=10) as h, served(h) as address:
-            for name in ("a1", "b1", "[bold]"[1:5]):
-                await h.runtime.create("ann", id=name)
+            for name, owner in (("a1", "ann"), ("b1", "ann"), ("c1", "[bold]cat")):
+                await h.runtime.create(owner, id=name)
             async with watching(address) as (top, pilot):
                 await until(lambda: top.tick)
                 await pilot.pause()
-                assert ids(top) == ["a1", "b1", "bold"]
+                assert ids(top) == ["a1", "b1", "c1"]
                 assert top.connection == "live"
                 assert "3 of 10" in str(top.gauges.render())
                 assert [str(cell) for cell in top.table.get_row("a1")][1:3] == ["ann", "resident"]
+                assert str(top.table.get_row("c1")[1]) == "[bold]cat"
 
                 await pilot.press("down")
                 assert top.chosen == "b1"
