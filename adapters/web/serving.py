@@ -111,7 +111,8 @@ async def serve(
 ) -> Server:
     """Serve `runtime` until SIGTERM or SIGINT, and drain it; the server, with its report.
 
-    `on_ready` hears of the address once connections are taken. Raises ConfigError and OSError.
+    `on_ready` hears of the address once connections are taken and signals are heeded. Raises
+    ConfigError and OSError.
     """
     hall = Hall(
         runtime,
@@ -120,9 +121,10 @@ async def serve(
         export=export,
         follow=follow,
     )
-    server = Server(application(hall, "dev" if dev else "token"), hall, budget_s=budget_s)
+    app = application(hall, "dev" if dev else "token")
     listening = listen(host, port)
-    on_ready(address_of(listening))
+    address = address_of(listening)
+    server = Server(app, hall, budget_s=budget_s, on_started=lambda: on_ready(address))
     await server.serve([listening])
     return server
 
