@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-import structlog
-
 from ..actors.errors import ConfigError, GreenroomError
-from .telemetry.redaction import redact_event
+from .telemetry.logs import configure_structlog
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -27,7 +24,7 @@ def run(tokens: Sequence[str]) -> int:
     """Run one command and return its exit code. What goes wrong is one line on standard error."""
     if find_spec("cyclopts") is None or find_spec("rich") is None:
         return _fail("the command line needs more packages: pip install 'greenroom[cli]'", USAGE)
-    configure_logging()
+    configure_structlog()  # warnings and what is worse, on standard error
     from .commands.app import Misused, call
 
     try:
@@ -40,24 +37,6 @@ def run(tokens: Sequence[str]) -> int:
         return _fail(f"{error.filename or 'system'}: {error.strerror or error}", FAILED)
     except KeyboardInterrupt:
         return 130
-
-
-def configure_logging() -> None:
-    """Log warnings and what is worse, on standard error. Only the command line does this."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            redact_event,
-            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        # Looked up at each call: a live display puts itself in the place of sys.stderr.
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
 
 
 def _fail(text: str, code: int) -> int:

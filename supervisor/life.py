@@ -25,6 +25,7 @@ from ..actors.session.resources import Factory
 from ..actors.session.secret import Secret
 from ..actors.session.stage import Stage, Stats
 from ..actors.session.state import Genesis
+from ..actors.session.timings import Timings
 from ..actors.session.watchdog import Watchdog
 from .age import AgeLimit
 from .capacity import Ledger
@@ -75,6 +76,7 @@ class Life(Registry):
         self.config = config or Config()
         self.journal: Journal = find_journal(journal) if isinstance(journal, str) else journal
         self.stats = Stats()
+        self.timings = Timings()
         self._stream = None if pipeline is None else as_stream(pipeline)
         self._compactor = None if compactor is None else as_compactor(compactor)
         if archive is not None and not callable(getattr(archive, "put", None)):
@@ -185,6 +187,7 @@ class Life(Registry):
             stream=self._stream,
             compactor=self._compactor,
             stats=self.stats,
+            timings=self.timings,
             watchdog=Watchdog(self._clock, config.turn_limits),
             turn_attempts=config.turn_attempts,
             approval_expires_s=config.approval_expires_s,

@@ -9,7 +9,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenroom.adapters import cli
+from greenroom.adapters.telemetry.logs import configure_structlog
 from greenroom.adapters.telemetry.redaction import redact, redact_event, redacted
 
 SECRETS = {
@@ -117,7 +117,7 @@ def test_any_text_can_be_redacted_and_no_more_the_second_time(text: str) -> None
 def test_the_command_line_logs_no_credentials(capsys: pytest.CaptureFixture[str]) -> None:
     before = structlog.get_config()
     try:
-        cli.configure_logging()
+        configure_structlog()
         try:
             raise RuntimeError("no answer from /x?ticket=abc")
         except RuntimeError:

@@ -130,6 +130,9 @@ class Lane:
             return
         stage.stats.turns_started += 1
         turn = Turn(host.state, running, _while_there(host.look), host.resources)
+        if event.attempt == 1 and not event.resumed and turn.inputs:
+            turn.waited_s = max(stage.clock.now_ms() - turn.inputs[0].at_ms, 0) / 1000
+            stage.timings.waits.add(turn.waited_s)
         self.run = TurnRun(turn, stream, self._mailbox, host.epoch, stage.watchdog)
 
     def hear(self, stamp: TurnOutput) -> None:
@@ -216,6 +219,7 @@ class Lane:
         if run is None:
             return
         run.stop()
+        self._stage.timings.turns.add(self._stage.clock.monotonic() - run.began_s)
         if not run.done:
             self._stopping.append(run)
 

@@ -42,11 +42,15 @@ class Turn:
     When the turn goes on after an approval, `decisions` are those on its calls, by their ids,
     `saved` is what was saved with the request, and `progress` what the turn has in the transcript.
 
+    `waited_s` is for how long the message has waited, in seconds; 0 if it has not, there is none,
+    or the turn goes on or is tried again.
+
     `resources` is what the runtime's factory has made for this session; it is closed when no
     pipeline of this activation runs any more.
     """
 
     wake: Firing | None = None
+    waited_s: float = 0.0
 
     def __init__(
         self,

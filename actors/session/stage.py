@@ -14,6 +14,7 @@ from .pins import Pins
 from .pipeline import Stream
 from .reasons import ActivationReason, PassivationReason
 from .secret import Secret
+from .timings import Timings
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Stage(msgspec.Struct, kw_only=True):
     stream: Stream | None
     compactor: Stream | None
     stats: Stats
+    timings: Timings
     watchdog: Watchdog
     turn_attempts: int
     approval_expires_s: float

@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 
 from ... import __version__
 from ...actors.errors import GreenroomError
-from . import export, imports, journal, keys, load, serve, sessions, sim
+from . import export, imports, journal, keys, load, serve, sessions, sim, top
 
 
 class Misused(GreenroomError):
@@ -26,6 +26,7 @@ app: Final = App(
     suppress_keyboard_interrupt=False,
 )
 app.command(serve.serve)
+app.command(top.top)
 app.command(load.load)
 app.command(sim.sim)
 app.command(export.export)

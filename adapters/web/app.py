@@ -17,6 +17,7 @@ from . import site
 from .call import Call
 from .endpoint import Begin, Endpoint, Handler
 from .exporting import Export
+from .following import Follow
 from .hall import Hall
 from .hosts import around
 from .openapi import serving as describing
@@ -29,6 +30,7 @@ from .routes import (
     history,
     me,
     messages,
+    metrics,
     participants,
     records,
     replay,
@@ -62,8 +64,9 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *wakes.ENDPOINTS,
     *admin.ENDPOINTS,
     *watching.ENDPOINTS,
+    *metrics.ENDPOINTS,
 )
-"""Every operation under `/v1`."""
+"""Every operation: under `/v1`, but for `/metrics`."""
 
 _HTTP: Final = {404: "no_route", 405: "method_not_allowed"}
 
@@ -74,6 +77,7 @@ def asgi(
     settings: WebSettings | None = None,
     *,
     export: Export | None = None,
+    follow: Follow | None = None,
     pages: SignIn | None = None,
 ) -> ASGIApp:
     """The application that serves `runtime`, which whoever calls starts and stops.
@@ -81,11 +85,12 @@ def asgi(
     It may be served by itself, or mounted into a Starlette or FastAPI application of one's own:
     no framework runs the lifespan of what is mounted, so the runtime is entered in the host's. The
     `authenticators` are asked in turn. `export` is what exports sessions, such as
-    `greenroom.export_sessions`; without it, none are. With `pages` the talk page is at `/`, and the
-    dashboard at `/dashboard`: it says how people sign in there, by a `token`, or, in the dev mode,
-    by a name.
+    `greenroom.export_sessions`; without it, none are. `follow` is told of each turn that a request
+    asks for, such as `Tracing.follow` in adapters/telemetry/tracing.py. With `pages` the talk page
+    is at `/`, and the dashboard at `/dashboard`: it says how people sign in there, by a `token`,
+    or, in the dev mode, by a name.
     """
-    hall = Hall(runtime, authenticators, settings or WebSettings(), export=export)
+    hall = Hall(runtime, authenticators, settings or WebSettings(), export=export, follow=follow)
     return application(hall, pages)
 
 
@@ -100,6 +105,7 @@ def application(hall: Hall, pages: SignIn | None = None) -> Starlette:
     described = describing.routes(ENDPOINTS)
     app = Starlette(
         routes=[
+            *metrics.public(hall),
             *_routes(begin, hall),
             *routing.routes(hall),
             *described,

@@ -27,13 +27,15 @@ class Drainable(Protocol):
 
 
 class Connections:
-    """Counts the streams that are open, of each principal and of each session.
+    """Counts the streams that are open, of each principal and of each session; in `refused` those
+    that were not let in, as `streams`.
 
     `begin_drain` tells each of them, and lets in no other one; `end` ends them.
     """
 
-    def __init__(self, settings: WebSettings) -> None:
+    def __init__(self, settings: WebSettings, refused: Counter[str] | None = None) -> None:
         self.draining = False
+        self._refused = Counter() if refused is None else refused
         self._settings = settings
         self._open: set[Drainable] = set()
         self._ending = False
@@ -54,8 +56,10 @@ class Connections:
             raise RuntimeClosed("draining")
         settings = self._settings
         if self._users[user] >= settings.max_connections:
+            self._refused["streams"] += 1
             raise TooManyRequests("open streams", settings.max_connections)
         if self._sessions[session] >= settings.max_subscribers:
+            self._refused["streams"] += 1
             raise TooManyRequests("open streams", settings.max_subscribers, of="one session")
         self._users[user] += 1
         self._sessions[session] += 1

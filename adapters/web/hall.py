@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Final
@@ -18,6 +19,7 @@ from .board import Board
 from .connections import Connections
 from .errors import Forbidden, TooManyRequests, Unauthenticated
 from .exporting import Export
+from .following import Follow
 from .limits import Buckets
 from .principal import Authenticator, Credentials, Principal
 from .results import Results
@@ -32,7 +34,9 @@ log = structlog.get_logger()
 class Hall:
     """The runtime, who may come in, and the limits of the house.
 
-    `draining` is set once, by `begin_drain`: streams say so, and `drain` ends them.
+    `draining` is set once, by `begin_drain`: streams say so, and `drain` ends them. `refused` counts
+    what was refused before it was looked at: for its `credentials`, the `rate`, or too many
+    `streams`.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Hall:
         settings: WebSettings,
         *,
         export: Export | None = None,
+        follow: Follow | None = None,
     ) -> None:
         self.runtime = runtime
         self.settings = settings
@@ -51,8 +56,10 @@ class Hall:
         self._requests = Buckets(clock, settings.requests_per_s, settings.request_burst)
         self._failures = Buckets(clock, settings.failures_per_s, settings.failure_burst)
         self.export = export
+        self.follow = follow
         self.results = Results(runtime)
-        self.connections = Connections(settings)
+        self.refused: Counter[str] = Counter()
+        self.connections = Connections(settings, self.refused)
         self.board = Board(runtime, self.connections)
         self.stopping = False
         """Whether somebody has had it drained."""
@@ -112,6 +119,7 @@ class Hall:
         """Count a request of `principal`, or a command. Raises TooManyRequests."""
         wait_s = self._requests.take(principal.user)
         if wait_s:
+            self.refused["rate"] += 1
             most = self.settings.requests_per_s
             raise TooManyRequests("requests per second", most, wait_s)
 
@@ -124,6 +132,7 @@ class Hall:
 
     def _failed(self, host: str | None, error: Unauthenticated) -> None:
         """Count a failure of an address: who comes from there with valid credentials is let in."""
+        self.refused["credentials"] += 1
         wait_s = self._failures.take(host or "")
         if wait_s:
             most = self.settings.failures_per_s

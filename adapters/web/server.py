@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -30,7 +30,14 @@ class Server(uvicorn.Server):
     `/readyz` fails from the first moment, and what comes in meanwhile is answered 503, `draining`.
     """
 
-    def __init__(self, app: ASGIApp, hall: Hall, *, budget_s: float | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        hall: Hall,
+        *,
+        budget_s: float | None = None,
+        on_started: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -48,8 +55,15 @@ class Server(uvicorn.Server):
         )
         self._hall = hall
         self._budget_s = budget_s
+        self._on_started = on_started
         self._hurrying: asyncio.Task[DrainReport] | None = None
         self.report: DrainReport | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take connections, and say so: signals are heeded by then."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell every stream, stop the runtime within the budget, and let go of the connections.

@@ -18,6 +18,7 @@ from .auth.api_keys import ApiKeyAuthenticator
 from .auth.dev import DevAuthenticator, is_loopback
 from .auth.jwt import JwtAuthenticator
 from .exporting import Export
+from .following import Follow
 from .hall import Hall
 from .principal import Authenticator
 from .server import Server, address_of, listen
@@ -105,21 +106,25 @@ async def serve(
     dev: bool,
     budget_s: float | None = None,
     export: Export | None = None,
+    follow: Follow | None = None,
     on_ready: Callable[[str], None] = lambda _: None,
 ) -> Server:
     """Serve `runtime` until SIGTERM or SIGINT, and drain it; the server, with its report.
 
-    `on_ready` hears of the address once connections are taken. Raises ConfigError and OSError.
+    `on_ready` hears of the address once connections are taken and signals are heeded. Raises
+    ConfigError and OSError.
     """
     hall = Hall(
         runtime,
         authenticators(setup.auth, dev=dev, host=host),
         setup.web,
         export=export,
+        follow=follow,
     )
-    server = Server(application(hall, "dev" if dev else "token"), hall, budget_s=budget_s)
+    app = application(hall, "dev" if dev else "token")
     listening = listen(host, port)
-    on_ready(address_of(listening))
+    address = address_of(listening)
+    server = Server(app, hall, budget_s=budget_s, on_started=lambda: on_ready(address))
     await server.serve([listening])
     return server
 

@@ -87,6 +87,9 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What stream tickets are signed with, where several processes are to take them; of at least 32
     characters. None: a random one of this process."""
 
+    public_metrics: bool = False
+    """Whether `/metrics` answers whoever asks; else, it answers operators."""
+
     def __post_init__(self) -> None:
         for field in _AT_LEAST_1:
             self._require(field, getattr(self, field) >= 1, "at least 1")

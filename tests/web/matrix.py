@@ -121,6 +121,7 @@ OPERATIONS: Final[dict[str, Row]] = {
     "get_capacity": Row(OPERATORS),
     "get_stats": Row(OPERATORS),
     "get_stacks": Row(OPERATORS),
+    "get_metrics": Row(OPERATORS),
     "evict": Row(OPERATORS, {}),
     "park": Row(OPERATORS, {}),
     "revive": Row(OPERATORS),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
+from theatre import echo, play
 
 import greenroom
 from greenroom.adapters.pipelines.demo import DemoAgent
@@ -14,7 +17,7 @@ from greenroom.adapters.web.auth.api_keys import ApiKeyAuthenticator
 from greenroom.adapters.web.auth.dev import DevAuthenticator
 from greenroom.adapters.web.auth.jwt import JwtAuthenticator
 from greenroom.adapters.web.server import address_of, listen
-from greenroom.adapters.web.serving import Auth, Setup, authenticators
+from greenroom.adapters.web.serving import Auth, Setup, authenticators, serve
 
 FILE = """
 [greenroom]
@@ -110,3 +113,24 @@ def test_a_pipeline_is_found_by_entry_point_or_by_attribute(
 def test_a_pipeline_that_is_not_there_is_refused(name: str) -> None:
     with pytest.raises(greenroom.ConfigError, match="pipeline"):
         find_pipeline(name)
+
+
+def test_who_is_told_that_it_serves_may_stop_it_at_once() -> None:
+    async def scene() -> None:
+        heeded: list[bool] = []
+
+        def stop(address: str) -> None:
+            heeded.append(signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL)
+            if heeded[0]:
+                os.kill(os.getpid(), signal.SIGTERM)
+            else:
+                raise AssertionError(f"a signal would kill what serves {address}")
+
+        async with greenroom.Runtime(echo) as runtime:
+            server = await serve(
+                runtime, Setup.of(None), host="127.0.0.1", port=0, dev=True, on_ready=stop
+            )
+        assert heeded == [True]
+        assert server.report is not None
+
+    play(scene)

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from ....actors.kernel.reply import Reply
 from ....actors.ports import Policy
 from ....actors.session.answers import Receipt, WaitsFor
 from ....actors.session.info import TurnResult
@@ -80,14 +81,14 @@ async def send_message(
     result. 200: with `wait_s`, it has ended meanwhile. 201: without `answer`, it is posted.
     """
     if body.answer:
-        turn = await call.session(id).send(
+        sent = call.session(id).send(
             call.user,
             body.text,
             policy=body.policy,
             answer_key=body.answer_key,
             key=call.key,
         )
-        return await _answered(call, id, turn, wait_s)
+        return await _answered(call, id, sent, wait_s)
     for field in ("policy", "answer_key"):
         if getattr(body, field):
             raise WrongShape(field, "left out of what needs no answer")
@@ -114,18 +115,21 @@ async def steer(
     """Say something to the running turn at its next safe point: a message with the policy `steer`.
     If the turn ends before that, it is the next one.
     """
-    turn = await call.session(id).send(
+    sent = call.session(id).send(
         call.user, body.text, policy="steer", answer_key=body.answer_key, key=call.key
     )
-    return await _answered(call, id, turn, wait_s)
+    return await _answered(call, id, sent, wait_s)
 
 
 async def _answered(
     call: Call,
     id: str,  # noqa: A002
-    turn: Turn,
+    sent: Reply[Turn],
     wait_s: float,
 ) -> TurnReceipt | TurnResult:
+    if call.hall.follow is not None:
+        call.hall.follow(id, sent, call.request.headers)
+    turn = await sent
     call.headers["location"] = call.path(f"/v1/sessions/{id}/turns/{turn.id}")
     if wait_s > 0:
         result = call.hall.results.of(id, turn.id)

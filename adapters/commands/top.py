@@ -1,0 +1,41 @@
+"""`greenroom top`: a running server in the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ...actors.errors import ExtraMissing
+
+
+def top(
+    *,
+    server: Annotated[
+        str, Parameter(help="Its address.", env_var="GREENROOM_SERVER")
+    ] = "http://127.0.0.1:8000",
+    token: Annotated[
+        str,
+        Parameter(
+            help="An operator's access token or API key; with serve --dev, any name.",
+            env_var="GREENROOM_TOKEN",
+        ),
+    ] = "operator",
+) -> int:
+    """Watch a running server: its gauges, and its sessions with the deepest mailboxes.
+
+    Keys: / finds, s sorts, e evicts, p parks, r revives, x ends a session, q quits.
+    """
+    try:
+        from ..tui.house import House
+        from ..tui.top import Top
+    except ImportError as error:
+        raise ExtraMissing("greenroom top", install="greenroom[tui]") from error
+
+    async def run() -> None:
+        async with House(server, token) as house:
+            await Top(house).run_async()
+
+    asyncio.run(run())
+    return 0

@@ -1,0 +1,4 @@
+"""The terminal view of a running server."""
+
+if __name__.split(".")[0] != "greenroom":
+    raise ImportError(f"{__name__} is part of the package greenroom: import greenroom.{__name__}")
