@@ -92,6 +92,7 @@ def test_a_wheel_built_from_the_sdist_has_the_package_and_nothing_else(tmp_path:
     unwanted = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, source, ignore=unwanted)
     modules = {file.relative_to(source) for file in source.rglob("*.py")}
+    pages = {file.relative_to(source) for file in source.glob("adapters/web/pages/*.*")}
 
     with tarfile.open(build("sdist", source, tmp_path)) as sdist:
         # Python 3.11.0 to 3.11.3 have no filters; 3.12 and 3.13 warn if none is chosen.
@@ -101,5 +102,5 @@ def test_a_wheel_built_from_the_sdist_has_the_package_and_nothing_else(tmp_path:
     with zipfile.ZipFile(build("wheel", unpacked, tmp_path)) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
 
-    shipped = {f"greenroom/{module}" for module in modules if module.parts[0] != "tests"}
+    shipped = {f"greenroom/{file}" for file in modules | pages if file.parts[0] != "tests"}
     assert names == shipped | {"greenroom/py.typed"}

@@ -97,7 +97,7 @@ def application(hall: Hall, pages: SignIn | None = None) -> Starlette:
         hall.spend(principal)
         return Call(hall, principal, request)
 
-    described = describing.routes(ENDPOINTS, others=())
+    described = describing.routes(ENDPOINTS)
     app = Starlette(
         routes=[
             *_routes(begin, hall),

@@ -10,6 +10,7 @@ from ...actors.errors import InvalidInput
 from ...actors.ports import SessionId
 from .errors import Forbidden
 from .principal import Principal
+from .veil import veiled
 
 if TYPE_CHECKING:
     from ...supervisor.runtime import Runtime
@@ -70,6 +71,10 @@ class Call:
         session = self.session(id)
         await session.require_member(self.user)
         return session
+
+    async def shown(self, error: Exception, session: SessionId | None) -> Exception:
+        """What the caller may know of an error."""
+        return await veiled(error, self.runtime, self.principal, session)
 
     def require_operator(self) -> None:
         """Raises Forbidden unless the caller runs the house."""

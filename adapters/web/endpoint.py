@@ -94,6 +94,7 @@ class Endpoint:
         """What answers requests; `begin` finds out who calls, and whether they may."""
 
         async def handle(request: Request) -> Response:
+            call: Call | None = None
             try:
                 call = await begin(request, self.is_stream)
                 if self.operator:
@@ -103,7 +104,9 @@ class Endpoint:
                     arguments["body"] = self._decode_body(await _read(request, max_body), request)
                 answer = await self.function(call, **arguments)
             except Exception as error:
-                return response(problem_of(error, request.path_params.get("id")))
+                session = request.path_params.get("id")
+                shown = error if call is None else await call.shown(error, session)
+                return response(problem_of(shown, session))
             return self._response(call, answer)
 
         return handle

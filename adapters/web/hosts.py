@@ -13,6 +13,7 @@ from ...actors.errors import GreenroomError
 from .auth.credentials import SAFE
 from .errors import ForeignOrigin, Misdirected
 from .problems import problem_of, response
+from .refusing import refuse
 from .settings import WebSettings
 
 SECURITY: Final = (
@@ -88,10 +89,11 @@ class Hosts:
             send = _secured(send)
         if refused is None:
             await self._app(scope, receive, send)
-        elif kind == "http" or "websocket.http.response" in scope.get("extensions", {}):
+        elif kind == "http":
             await response(problem_of(refused))(scope, receive, send)
         else:
-            await send({"type": "websocket.close", "code": 1008})
+            await receive()  # websocket.connect
+            await refuse(problem_of(refused), scope, receive, send)
 
     def _refused(self, scope: Scope) -> GreenroomError | None:
         hosts, origins = [], []

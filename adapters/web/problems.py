@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from starlette.responses import Response
 
-from ...actors.errors import CapacityError, GreenroomError, NotMember, text_of
+from ...actors.errors import CapacityError, GreenroomError, NotMember, SessionParked, text_of
 from ..telemetry.redaction import redact
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -87,6 +87,18 @@ _SHOWN: Final = (
 )
 """Fields of errors that are told to the caller, where the error has them."""
 
+_UNSAID: Final[Mapping[str, str]] = {
+    "archive_failed": "the session could not be archived, and stays as it is",
+    "damaged": "the session cannot be read",
+    "journal": "the journal has failed",
+    "journal_failed": "the journal did not answer: this may be done, or not",
+    "journal_unavailable": "the journal cannot be read",
+    "not_written": "the journal takes nothing just now: nothing was done",
+    "outcome_unknown": "this may be done, or not: look before trying again",
+    "parked": "the session has crashed too often, and waits for an operator",
+}
+"""What is told of errors that quote others, which may name anything."""
+
 log = structlog.get_logger()
 
 
@@ -141,7 +153,18 @@ def problem_of(error: Exception, session: str | None = None) -> Problem:
     fields = {name: getattr(error, name, None) for name in _SHOWN}
     if isinstance(fields["turn"], str):
         fields["turn"] = int(fields["turn"])
-    return _problem(status, error.code, str(error), retryable=error.retryable, **fields)
+    return _problem(status, error.code, _detail(error), retryable=error.retryable, **fields)
+
+
+def _detail(error: GreenroomError) -> str:
+    """What an error says of itself, but nothing of what a program or a store said of its failure.
+
+    The reason for which an operator has parked a session is meant to be told.
+    """
+    if error.code not in _UNSAID or (isinstance(error, SessionParked) and error.restarts is None):
+        return str(error)
+    log.warning("request_refused", code=error.code, error=text_of(error))
+    return _UNSAID[error.code]
 
 
 def _problem(status: int, code: str, detail: str, **fields: Any) -> Problem:

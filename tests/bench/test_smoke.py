@@ -45,6 +45,11 @@ ROWS = {
         "publisher, in bursts",
         "heap grown while some have stalled",
     ],
+    "web_fanout": [
+        "delivered, one event at a time",
+        "delivered, in bursts",
+        "idle connection, resident (RSS)",
+    ],
     "session_path": [
         f"{sessions} sessions: {what}".replace("one sessions", "one session")
         for sessions in ("one", "many")

@@ -69,11 +69,12 @@ def test_a_session_is_shown_in_full_and_played_again() -> None:
             scrub = page.locator("#scrub")
             await scrub.fill("2")
             await playwright.expect(page.locator("#events li")).to_have_count(2)
-            await playwright.expect(page.locator("#live")).to_have_attribute("aria-pressed", "false")
+            live = page.locator("#live")
+            await playwright.expect(live).to_have_attribute("aria-pressed", "false")
             await page.locator("#play").click()
             total = await scrub.get_attribute("max")
             await playwright.expect(page.locator("#events li")).to_have_count(int(total))
-            await playwright.expect(page.locator("#live")).to_have_attribute("aria-pressed", "true")
+            await playwright.expect(live).to_have_attribute("aria-pressed", "true")
 
     play(scene, GUARD_S)
 

@@ -33,8 +33,10 @@ def test_history_comes_in_pages_of_frames() -> None:
 
             answer = await ann.get("/v1/sessions/s1/history?since=2&limit=2")
             assert [f["revision"] for f in answer.json()["events"]] == [3]
-            assert "next" not in answer.json() or answer.json()["next"] is None
+            assert answer.json()["next"] is None
             assert "link" not in answer.headers
+            exactly = await ann.get("/v1/sessions/s1/history?limit=3")
+            assert (exactly.json()["next"], "link" in exactly.headers) == (None, False)
 
     play(scene)
 

@@ -73,10 +73,11 @@ BAD_CLAIMS: dict[str, dict[str, Any]] = {
 def test_claims_that_do_not_hold_are_refused(what: str) -> None:
     given = {name: value for name, value in claims(**BAD_CLAIMS[what]).items() if value is not None}
     # Signed as it is, also where the library would not make a token of it.
-    token = jwt.PyJWS().encode(json.dumps(given).encode(), private_key(), algorithm="EdDSA")
+    token = jwt.PyJWS().encode(json.dumps(given).encode(), private_key("ours"), algorithm="EdDSA")
 
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(Unauthenticated) as refused:
         ask(believer(), token)
+    assert "Signature verification" not in refused.value.why
 
 
 def test_the_leeway_is_for_tokens_that_have_just_expired() -> None:
@@ -171,7 +172,7 @@ def test_what_could_not_be_safe_is_refused_when_it_is_built(options: dict[str, A
 
 
 def test_a_private_key_is_not_taken_for_a_public_one() -> None:
-    pem = private_key().private_bytes(
+    pem = private_key("ours").private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from theatre import ManualClock, play
+from theatre import ManualClock, play, texts
 from web.kit import house
 from web.logs import logged
+from web.wire import Wire, socket
 
 from greenroom.adapters.web.errors import TooManyRequests
 from greenroom.adapters.web.limits import Buckets
 from greenroom.adapters.web.principal import Principal
+from greenroom.adapters.web.streams import codes
+from greenroom.adapters.web.streams.frames import Ack, Error
+from greenroom.adapters.web.streams.websocket import HASTY
 
 
 def test_a_burst_at_once_and_then_the_rate() -> None:
@@ -96,6 +102,48 @@ def test_too_many_requests_of_one_principal() -> None:
                 h.hall.spend(Principal(user="eve"))
 
     play(scene)
+
+
+def test_too_many_commands_are_refused_one_by_one_and_then_the_socket_is_closed() -> None:
+    async def scene() -> None:
+        clock = ManualClock()
+        # The socket itself is the first of them.
+        web = {"requests_per_s": 1, "request_burst": 3, "batch_ms": 0}
+        async with house(web=web, clock=clock) as h:
+            session = await h.runtime.create("ann", id="s1")
+            ann = await socket(h.app, "s1", "ann")
+            for n in range(4):
+                ann.tell({"do": "post", "id": n, "text": "hi"})
+            await clock.advance(0)
+            assert [(each.id, type(each).__name__) for each in answers(ann)] == [
+                (0, "Ack"),
+                (1, "Ack"),
+                (2, "Error"),
+                (3, "Error"),
+            ]
+            refused = answers(ann)[-1].problem
+            assert (refused["code"], refused["retry_after_s"]) == ("too_many_requests", 1)
+            assert len(texts(await session.transcript("ann"))) == 2
+
+            clock.now_s += 1
+            ann.tell({"do": "post", "id": 4, "text": "hi"})
+            await clock.advance(0)
+            assert type(answers(ann)[-1]) is Ack  # the count of those refused begins again
+
+            for n in range(HASTY - 1):
+                ann.tell({"do": "post", "id": n, "text": "hi"})
+            await clock.advance(0)
+            assert ann.code is None
+            ann.tell({"do": "post", "id": 99, "text": "hi"})
+            await clock.advance(0)
+            assert ann.code == codes.TOO_MANY
+            await ann.leave()
+
+    play(scene)
+
+
+def answers(wire: Wire) -> list[Any]:
+    return [each for each in wire.told if isinstance(each, Ack | Error)]
 
 
 def test_too_many_failures_of_one_address_hold_up_nobody_else() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -12,6 +14,9 @@ from theatre import ManualClock, play, settle
 from web.kit import House, house, served
 
 import greenroom
+from greenroom.adapters.web.connections import Connections
+from greenroom.adapters.web.paced import Paced
+from greenroom.adapters.web.settings import WebSettings
 
 PATH = "/v1/sessions/s1/replay"
 
@@ -208,5 +213,33 @@ def test_no_piece_is_sent_to_a_client_that_has_left() -> None:
             }
             await h.app(scope, receive, send)
             assert sent < 100
+
+    play(scene)
+
+
+def test_pieces_that_are_all_there_leave_turns_to_others() -> None:
+    async def scene() -> None:
+        connections = Connections(WebSettings())
+        sent = 0
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for _ in range(100_000):
+                yield b"x"
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.disconnect"}
+
+        async def send(_: Any) -> None:
+            nonlocal sent
+            sent += 1
+
+        left: list[str] = []
+        place = ExitStack()
+        place.callback(left.append, "left")
+        answer = Paced(pieces(), "text/plain", notice=b"", connections=connections, place=place)
+        await answer({"type": "http"}, receive, send)
+
+        assert sent < 1000
+        assert (left, len(connections)) == (["left"], 0)
 
     play(scene)

@@ -20,7 +20,7 @@ AUDIENCE, ISSUER = "greenroom", "https://id.example.org"
 
 
 @cache
-def private_key(name: str = "ours") -> Ed25519PrivateKey:
+def private_key(name: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.generate()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -28,26 +27,24 @@ _PAGES: Final = {
 }
 
 
-def routes(endpoints: Sequence[Endpoint], others: Sequence[str]) -> list[Route]:
+def routes(endpoints: Sequence[Endpoint]) -> list[Route]:
     """`/v1/openapi.json`, and `/v1/docs`, which needs nothing but this server.
 
-    For all who can reach it. The description is built when it is first asked for. `others` are the
-    paths that are no endpoints.
+    For all who can reach it. The description is built when it is first asked for, of the
+    `endpoints` and of all else that the application routes then.
     """
-    routed = {*others, "/v1/openapi.json", *_PAGES}
-
-    @cache
-    def built() -> dict[str, Any]:
-        return document(endpoints, routed)
-
-    @cache
-    def encoded() -> bytes:
-        return msgspec.json.encode(built())
+    built: dict[str, Any] = {}
+    encoded = b""
 
     async def describe(request: Request) -> Response:
+        nonlocal built, encoded
+        if not built:
+            routed = {getattr(route, "path", "") for route in request.app.routes}
+            built = document(endpoints, routed)
+            encoded = msgspec.json.encode(built)
         root = request.scope.get("root_path", "")
-        mounted = {**built(), "servers": [{"url": root}]}
-        return Response(msgspec.json.encode(mounted) if root else encoded(), media_type=JSON)
+        mounted = {**built, "servers": [{"url": root}]}
+        return Response(msgspec.json.encode(mounted) if root else encoded, media_type=JSON)
 
     shown = [_page(path, name, media) for path, (name, media) in _PAGES.items()]
     return [Route("/v1/openapi.json", describe, methods=["GET"]), *shown]

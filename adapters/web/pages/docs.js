@@ -94,7 +94,7 @@ function answers(operation) {
     }
     return row(status, cell);
   });
-  return [element("h3", {}, "Answers"), element("table", {}, ...rows)];
+  return [element("h3", {}, "Answers"), element("table", { class: "answers" }, ...rows)];
 }
 
 function details(path, method, operation) {
@@ -153,7 +153,11 @@ function filter(word) {
 
 function openNamed() {
   const named = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (named instanceof HTMLDetailsElement) named.open = true;
+  if (named instanceof HTMLDetailsElement) {
+    // Scrolled to once its contents are there.
+    named.addEventListener("toggle", () => named.scrollIntoView(), { once: true });
+    named.open = true;
+  }
   named?.scrollIntoView();
 }
 

@@ -11,7 +11,7 @@ from ....actors.errors import NotMember
 from ....actors.ports import UserId
 from ....actors.session.answers import JoinReceipt, Receipt
 from ....actors.session.info import Member
-from ....actors.session.values import MAX_NAME
+from ....actors.session.values import MAX_NAME, name
 from ..call import Call
 from ..endpoint import Endpoint, endpoint
 from ..errors import WrongShape
@@ -85,8 +85,8 @@ async def join(call: Call, id: str, body: Joining) -> JoinReceipt:  # noqa: A002
     202: the session wants the host's approval, and the caller waits for it. Joining again changes
     nothing.
     """
-    name = body.name or call.principal.name or None
-    receipt = await call.session(id).join(call.user, name=name, role=body.role, key=call.key)
+    shown = body.name or call.principal.name or None
+    receipt = await call.session(id).join(call.user, name=shown, role=body.role, key=call.key)
     if receipt.status == "pending":
         call.status = 202
     return receipt
@@ -130,9 +130,10 @@ async def get_host(call: Call, id: str) -> Host:  # noqa: A002
 @endpoint("PUT", "/v1/sessions/{id}/host", tag=TAG, raises=LED)
 async def transfer_host(call: Call, id: str, body: Host) -> Receipt:  # noqa: A002
     """Hand the session over to another participant. For the host, who stays as a participant."""
+    to = name(body.host, "host")
     session = await call.membership(id)
     try:
-        return await session.transfer_host(call.user, body.host)
+        return await session.transfer_host(call.user, to)
     except NotMember as error:
         if error.user == call.user:
             raise

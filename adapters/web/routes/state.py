@@ -96,10 +96,10 @@ async def patch_state(
     after which revision no key of the body, or which key after which one, may have been changed.
     With `if_absent` keys that are there are left alone.
     """
+    session = await call.membership(id)
     header = call.request.headers.get("if-match")
     if header is None:
         raise Preconditions("If-Match is required: the ETag of the state, or * for any")
-    session = await call.membership(id)
     tags = tags_of(header, weak=False)
     whole = tags != [ANY]
     if whole and expected is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from ....actors.session.items import Item
 from .frames import encode_json, encode_msgpack, frame, kind
@@ -14,13 +15,14 @@ MOST_BYTES: Final = 4 << 20
 class Encoded:
     """One item, and what has been made of it so far."""
 
-    __slots__ = ("chunk", "item", "pack", "text")
+    __slots__ = ("alone", "chunk", "item", "pack", "text")
 
     def __init__(self, item: Item) -> None:
         self.item = item
         self.text: str | None = None
         self.pack: bytes | None = None
         self.chunk: bytes | None = None
+        self.alone: Mapping[str, Any] | None = None
 
 
 class Encodings:
@@ -68,6 +70,16 @@ class Encodings:
             chunk = encoded.chunk = f"{head}{self.text(item)}\n\n".encode()
             self._bytes += len(chunk)
         return chunk
+
+    def alone(self, item: Item) -> Mapping[str, Any]:
+        """The ASGI message of a WebSocket in JSON with nothing else in it; nobody may change it."""
+        encoded = self._encoded(item)
+        alone = encoded.alone
+        if alone is None:
+            text = f"[{self.text(item)}]"
+            alone = encoded.alone = {"type": "websocket.send", "text": text}
+            self._bytes += len(text)
+        return alone
 
     def _encoded(self, item: Item) -> Encoded:
         key = id(item)

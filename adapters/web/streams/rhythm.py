@@ -26,10 +26,12 @@ class Rhythm:
     """One timer each for all streams, where timers of their own would be as many as streams.
 
     What comes after a while without anything is sent at once; from then on, what comes within
-    `batch_s` goes in one piece. Times are seconds.
+    `batch_s` goes in one piece. Times are seconds; `now_s` is when either timer last went off, for
+    those to whom a clock of their own is too dear.
     """
 
     def __init__(self, clock: Clock, *, batch_s: float, heartbeat_s: float) -> None:
+        self.now_s = clock.monotonic()
         self._clock = clock
         self._batch_s, self._heartbeat_s = batch_s, heartbeat_s
         self._full: list[Beaten] = []
@@ -61,13 +63,14 @@ class Rhythm:
 
     def _flush(self) -> None:
         self._flushing = False
-        self._next_s = self._clock.monotonic() + self._batch_s
+        self.now_s = self._clock.monotonic()
+        self._next_s = self.now_s + self._batch_s
         full, self._full = self._full, []
         for stream in full:
             stream.flush()
 
     def _beat(self) -> None:
         self._beating = self._clock.call_later(self._heartbeat_s / BEATS, self._beat)
-        now_s = self._clock.monotonic()
+        self.now_s = self._clock.monotonic()
         for stream in tuple(self._streams):
-            stream.look(now_s)
+            stream.look(self.now_s)

@@ -71,9 +71,15 @@ class _Stream(Follower):
     async def begin(self) -> None:
         await self._send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
 
+    def message(self, each: Out) -> Message:
+        return {"type": "http.response.body", "body": self._chunk(each), "more_body": True}
+
     def messages(self, out: Sequence[Out]) -> Iterator[Message]:
         for chunks in pieces([self._chunk(each) for each in out]):
             yield {"type": "http.response.body", "body": b"".join(chunks), "more_body": True}
+
+    def written(self) -> None:
+        """Nobody waits for that."""
 
     async def listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

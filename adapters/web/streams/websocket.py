@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
@@ -15,8 +15,9 @@ from ....actors.errors import InvalidInput
 from ....actors.kernel.reply import Reply
 from ....actors.session.items import Gap, Published
 from ....supervisor.handles.talk import Turn
-from ..errors import Malformed, TooLarge
-from ..problems import Problem, problem_of, response
+from ..errors import Malformed, TooLarge, TooManyRequests
+from ..problems import problem_of
+from ..refusing import refuse
 from . import codes
 from .commands import Command, TurnAccepted, decode_json, decode_msgpack, decode_shown, id_of
 from .follower import Follower, Out, pieces
@@ -30,6 +31,9 @@ IN_FLIGHT: Final = 64
 TURNS: Final = 16
 """Messages taken in one go: what has come in one packet may be thousands."""
 
+HASTY: Final = 64
+"""Commands in a row beyond the limit of the principal: so many are answered, and no more."""
+
 ANSWER_S: Final = 1.0
 """How long a stream that is to end waits for what its commands are answered."""
 
@@ -42,7 +46,8 @@ class Socket:
     `greenroom.v1.msgpack`. A message from the client is one command (`commands.py`), in JSON as
     text and in msgpack as bytes; bytes in the JSON protocol are a visual frame. Each command is
     answered by `ack` or `error` under its `id`, in the order of the commands. What is no command,
-    or larger than `max_message_bytes`, is answered by an `error`, and the next one is read.
+    or larger than `max_message_bytes`, is answered by an `error`, and the next one is read; so is
+    what is beyond the limit of its principal, unless that is too often.
 
     What is wrong before the socket is open is an HTTP problem, where the server can answer so, and
     403 otherwise. How it closes: `codes.py`.
@@ -58,7 +63,7 @@ class Socket:
                 stream = await self._opened(scope, receive, send, place)
             except Exception as error:
                 problem = problem_of(error, scope["path_params"]["id"])
-                await _refuse(problem, scope, receive, send)
+                await refuse(problem, scope, receive, send)
                 return
             await stream.run()
 
@@ -77,7 +82,7 @@ class Socket:
 class _Stream(Follower):
     """One socket."""
 
-    __slots__ = ("_draining", "_protocol", "_room", "_unanswered")
+    __slots__ = ("_draining", "_hasty", "_protocol", "_room", "_unanswered")
 
     def __init__(
         self, hub: Hub, asked: Opening, receive: Receive, send: Send, protocol: str | None
@@ -87,11 +92,18 @@ class _Stream(Follower):
         self._unanswered: deque[tuple[CommandId, Reply[Any] | Error | None]] = deque()
         self._room: asyncio.Future[None] | None = None  # what the reader waits for
         self._draining = False
+        self._hasty = 0
 
     # --- what goes out ---
 
     async def begin(self) -> None:
         await self._send({"type": "websocket.accept", "subprotocol": self._protocol})
+
+    def message(self, each: Out) -> Message:
+        if self._protocol != MSGPACK and isinstance(each, Published):
+            return cast("Message", self._hub.encodings.alone(each))
+        [message] = self.messages([each])
+        return message
 
     def messages(self, out: Sequence[Out]) -> Iterator[Message]:
         if self._protocol == MSGPACK:
@@ -101,9 +113,9 @@ class _Stream(Follower):
             for texts in pieces([self._text(each) for each in out]):
                 yield {"type": "websocket.send", "text": f"[{','.join(texts)}]"}
 
-    async def put(self) -> None:
-        await super().put()
-        self._make_room()
+    def written(self) -> None:
+        if self._room is not None:
+            self._make_room()
 
     async def shut(self) -> None:
         await self._send({"type": "websocket.close", "code": self._code, "reason": ""})
@@ -155,6 +167,7 @@ class _Stream(Follower):
         name: CommandId = None
         answer: Reply[Any] | Error | None
         try:
+            self._spend()
             command = self._command(content)
             name = command.id
             answer = command.perform(self._session, self._principal.user)
@@ -167,6 +180,17 @@ class _Stream(Follower):
             answer.on_done(self._answered)
         else:
             self._answer()
+
+    def _spend(self) -> None:
+        """Count a command. Raises TooManyRequests; a socket that does not mind that is closed."""
+        try:
+            self._hub.hall.spend(self._principal)
+        except TooManyRequests:
+            self._hasty += 1
+            if self._hasty >= HASTY:
+                self.finish(codes.TOO_MANY)
+            raise
+        self._hasty = 0
 
     def _command(self, content: str | bytes) -> Command:
         limit = self._hub.hall.settings.max_message_bytes
@@ -240,17 +264,3 @@ def _protocol(asked: Sequence[str]) -> str | None:
     if known is None:
         raise InvalidInput("subprotocol", asked[0], f"{JSON} or {MSGPACK}")
     return known
-
-
-async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    if "websocket.http.response" in scope.get("extensions", {}):
-        await response(problem)(scope, receive, send)
-        for _ in range(2):
-            # uvicorn 0.54 logs an error if an application returns before the connection is lost,
-            # which it is in the next turn of the loop.
-            await asyncio.sleep(0)
-        return
-    code = codes.EXPIRED if problem.status == 401 else codes.FAILED
-    if problem.retryable:
-        code = codes.BROKEN
-    await send({"type": "websocket.close", "code": code, "reason": problem.code})
