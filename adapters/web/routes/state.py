@@ -117,9 +117,10 @@ async def patch_state(
 
 def _versions(expected: str) -> int | dict[str, int]:
     try:
-        return _decode_versions(expected)
+        versions: int | dict[str, int] = _decode_versions(expected)
     except (msgspec.DecodeError, RecursionError):
         raise WrongShape("expected", "a revision, or revisions by key, in JSON") from None
+    return versions
 
 
 async def _expected(call: Call, id: str, tags: list[str]) -> int:  # noqa: A002
