@@ -1,0 +1,36 @@
+"""What a program needs to have its sessions on a server, and not in its own process.
+
+    async with greenroom.client.Client("http://127.0.0.1:8000", token="...") as runtime:
+        session = await runtime.create(user="ada")
+
+A program moves from a runtime of its own to a server's, and back, by the line that makes it.
+`pip install greenroom[client]`.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from .actors.errors import ExtraMissing
+
+if find_spec("httpx") is None or find_spec("websockets") is None:
+    raise ExtraMissing("greenroom.client", install="greenroom[client]")
+
+from .adapters.client.client import Client
+from .adapters.client.errors import NotRemote, NotYou, ServerFailed, Unreachable
+from .adapters.web.errors import (
+    Forbidden,
+    TooManyRequests,
+    Unauthenticated,
+)
+
+__all__ = [
+    "Client",
+    "Forbidden",
+    "NotRemote",
+    "NotYou",
+    "ServerFailed",
+    "TooManyRequests",
+    "Unauthenticated",
+    "Unreachable",
+]
