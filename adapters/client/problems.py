@@ -28,9 +28,13 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     scope: str | None = None
     turn: int | None = None
     state: str | None = None
+    key: str | None = None
+    version: int | None = None
 
 
-_FIELDS: Final = ("retry_after_s", "session", "field", "limit", "in_use", "scope", "turn", "state")
+_FIELDS: Final = tuple(
+    name for name in Told.__struct_fields__ if name not in ("code", "detail", "status")
+)
 
 
 def _kinds() -> Iterator[type[GreenroomError]]:
