@@ -9,20 +9,14 @@ A program moves from a runtime of its own to a server's, and back, by the line t
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from .actors.errors import ExtraMissing
 
-if find_spec("httpx") is None or find_spec("websockets") is None:
-    raise ExtraMissing("greenroom.client", install="greenroom[client]")
-
-from .adapters.client.client import Client
-from .adapters.client.errors import NotRemote, NotYou, ServerFailed, Unreachable
-from .adapters.web.errors import (
-    Forbidden,
-    TooManyRequests,
-    Unauthenticated,
-)
+try:
+    from .adapters.client.client import Client
+    from .adapters.client.errors import NotRemote, NotYou, ServerFailed, Unreachable
+    from .adapters.web.errors import Forbidden, TooManyRequests, Unauthenticated
+except ModuleNotFoundError as error:
+    raise ExtraMissing("greenroom.client", install="greenroom[client]") from error
 
 __all__ = [
     "Client",

@@ -74,7 +74,8 @@ class Anybody:
 async def serve_greenroom(sockets: Any) -> None:
     async with greenroom.Runtime(journal="memory:") as runtime:
         await runtime.create("ann", id="s")
-        app = asgi(runtime, [Anybody()], WebSettings(max_connections=100_000))
+        many = WebSettings(max_connections=100_000, request_burst=1_000_000)
+        app = asgi(runtime, [Anybody()], many)
         await serve(app, sockets)
 
 

@@ -24,7 +24,9 @@ from greenroom.actors.subscriber import BATCH
 from greenroom.adapters.web.principal import Credentials, Principal
 from greenroom.adapters.web.streams import codes, frames
 from greenroom.adapters.web.streams.follower import HOLD
-from greenroom.adapters.web.streams.websocket import IN_FLIGHT
+from greenroom.adapters.web.streams.websocket import HASTY, IN_FLIGHT
+
+UNLIMITED = {"requests_per_s": 1e6, "request_burst": 1_000_000}
 
 
 async def opened(h: House, session: str = "s1", user: str = "ann") -> greenroom.Session:
@@ -303,7 +305,7 @@ def test_what_is_no_command_in_msgpack(message: str | bytes, code: str, name: An
 def test_no_more_is_read_than_can_be_answered() -> None:
     async def scene() -> None:
         journal = GatedJournal()
-        async with house(journal=journal) as h:
+        async with house(journal=journal, web=UNLIMITED) as h:
             await opened(h)
             wire = await socket(h.app, "s1", "ann")
             journal.holding = True
@@ -324,7 +326,7 @@ def test_who_takes_no_answers_is_not_read_any_more() -> None:
     """Ten thousand messages that nobody reads the answers to are not kept here."""
 
     async def scene() -> None:
-        async with house() as h:
+        async with house(web=UNLIMITED) as h:
             await opened(h)
             wire = await socket(h.app, "s1", "ann")
             await settle()
@@ -341,6 +343,30 @@ def test_who_takes_no_answers_is_not_read_any_more() -> None:
             wire.takes.set()
             await until(lambda: wire.received == 10_001 and len(answers(wire.told)) == 10_000)
             await wire.leave()
+
+    play(scene)
+
+
+def test_more_commands_than_one_may_send_are_refused_and_at_last_closed() -> None:
+    async def scene() -> None:
+        clock = ManualClock()
+        async with house(clock=clock, web={"requests_per_s": 1.0, "request_burst": 3}) as h:
+            await opened(h)
+            wire = await socket(h.app, "s1", "ann")  # is the first of the three
+            for number in range(5):
+                wire.tell({"do": "post", "id": number, "text": f"m{number}"})
+            await clock.advance(1)
+            assert codes_of(wire.told) == ["", "", *["too_many_requests"] * 3]
+            wire.tell({"do": "post", "id": 5, "text": "m5"})
+            await clock.advance(1)
+            assert words(wire.told) == ["m0", "m1", "m5"]
+
+            for number in range(HASTY + 1):
+                wire.tell({"do": "post", "id": number, "text": "m"})
+            await clock.advance(0.1)
+            await wire.task
+            assert wire.code == codes.TOO_MANY
+            assert answers(wire.told)[-1].id == HASTY
 
     play(scene)
 

@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import HTTPConnection
 
 from ....supervisor.session import Session
-from ..errors import Forbidden, WrongShape
+from ..errors import WrongShape
 from ..hall import Hall
 from ..principal import Principal
 
@@ -35,12 +35,10 @@ async def opening(hall: Hall, connection: HTTPConnection) -> Opening:
     address that it has begun with, and the header of where it is. Whether the session is there,
     and lets the user read, is not looked at yet.
 
-    Raises Unauthenticated, Forbidden (a ticket for another session), InvalidInput.
+    Raises InvalidInput, and what `Hall.principal` does.
     """
     principal = await hall.principal(connection, stream=True)
     session = hall.runtime.session(connection.path_params["id"])
-    if principal.session not in (None, session.id):
-        raise Forbidden("this ticket is for another session")
     query = connection.query_params
     kinds = query.get("kinds")
     presence = query.get("presence", "false")

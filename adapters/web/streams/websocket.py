@@ -15,7 +15,7 @@ from ....actors.errors import InvalidInput
 from ....actors.kernel.reply import Reply
 from ....actors.session.items import Gap, Published
 from ....supervisor.handles.talk import Turn
-from ..errors import Malformed, TooLarge, TooManyRequests
+from ..errors import Malformed, TooLarge
 from ..problems import problem_of
 from ..refusing import refuse
 from . import codes
@@ -180,16 +180,13 @@ class _Stream(Follower):
             answer.on_done(self._answered)
         else:
             self._answer()
+        if self._hasty >= HASTY:
+            self.finish(codes.TOO_MANY)
 
     def _spend(self) -> None:
-        """Count a command. Raises TooManyRequests; a socket that does not mind that is closed."""
-        try:
-            self._hub.hall.spend(self._principal)
-        except TooManyRequests:
-            self._hasty += 1
-            if self._hasty >= HASTY:
-                self.finish(codes.TOO_MANY)
-            raise
+        """Count a command. Raises TooManyRequests."""
+        self._hasty += 1
+        self._hub.hall.spend(self._principal)
         self._hasty = 0
 
     def _command(self, content: str | bytes) -> Command:
