@@ -70,7 +70,8 @@ class Client(House):
     takes: none is lost or doubled, and a gap is told as it is by a runtime.
 
     Entering asks the server who the user is. It raises Unauthenticated, or Unreachable. Leaving
-    waits until all that was asked has been sent, and answered. Raises ConfigError.
+    waits until all that was asked has been sent, and answered, unless by an exception. Raises
+    ConfigError.
     """
 
     def __init__(
@@ -127,7 +128,7 @@ class Client(House):
         traceback: TracebackType | None,
     ) -> None:
         try:
-            await self._end(orderly=exc is None or isinstance(exc, Exception))
+            await self._end(orderly=exc_type is None)
         finally:
             await self._link.close()
 
