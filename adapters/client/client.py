@@ -69,6 +69,9 @@ class Client(House):
     raises `OutcomeUnknown`. Events are read on with the last cursor, over as many connections as it
     takes: none is lost or doubled, and a gap is told as it is by a runtime.
 
+    `clock`, `new_id` (as of a `Runtime`), `draw` (numbers from 0 to 1, for the pauses) and
+    `transport` (of HTTP requests, for httpx) are for tests.
+
     Entering asks the server who the user is. It raises Unauthenticated, or Unreachable. Leaving
     waits until all that was asked has been sent, and answered, unless by an exception. Raises
     ConfigError.

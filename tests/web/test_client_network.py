@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,8 @@ from greenroom.actors import errors as core
 from greenroom.adapters.client import problems
 from greenroom.adapters.client.problems import KINDS, Told, error_of
 from greenroom.adapters.web import problems as answers
-from greenroom.adapters.web.streams.frames import Hello, encode_json
-from greenroom.client import Client, ServerFailed, TooManyRequests, Unreachable
-
-Handler = Callable[[httpx.Request], Any]
+from greenroom.adapters.web.streams.frames import Draining, Error, Frame, Hello, encode_json
+from greenroom.client import Client, ServerFailed, TooManyRequests, Unauthenticated, Unreachable
 
 
 def steady() -> float:
@@ -257,36 +255,78 @@ def test_p15_another_process_on_the_same_journal_goes_on_where_the_first_one_sto
     play(scene)
 
 
+HELLO = Hello(session="s1", user="ann", cursor="gr1.1.0.0.x.s1", heartbeat_s=15)
+
+
+@asynccontextmanager
+async def spoken(
+    clock: ManualClock, *said: Frame, code: int | None = None
+) -> AsyncIterator[tuple[Client, list[str]]]:
+    """A client of a server that says this to whoever connects, and then closes, if with a code;
+    and the paths that were asked for."""
+    paths: list[str] = []
+
+    async def speak(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        paths.append(connection.request.path)
+        text = b"[" + b",".join(encode_json(each) for each in (HELLO, *said)) + b"]"
+        await connection.send(text, text=True)
+        if code is not None:
+            await connection.close(code)
+        await connection.wait_closed()
+
+    async with house() as place, serve(speak, "127.0.0.1", 0) as server:
+        host, port = next(iter(server.sockets)).getsockname()[:2]
+        made = Client(
+            f"http://{host}:{port}", token="ann", transport=Way(place), clock=clock, draw=steady
+        )
+        async with made as runtime:
+            yield runtime, paths
+
+
 def test_a_connection_on_which_nothing_is_heard_is_made_again() -> None:
     async def scene() -> None:
         clock = ManualClock()
-        paths: list[str] = []
-        hello = Hello(session="s1", user="ann", cursor="gr1.1.0.0.x.s1", heartbeat_s=15)
+        async with spoken(clock) as (runtime, paths):
+            runtime.session("s1").events("ann")
+            await until(lambda: bool(clock.pending))
+            await clock.advance(29)
+            assert len(paths) == 1
+            await clock.advance(2)
+            await until(lambda: bool(clock.pending))
+            await clock.advance(1)
+            await until(lambda: len(paths) == 2)
+            assert paths[1].endswith("?cursor=gr1.1.0.0.x.s1")
 
-        async def mute(connection: ServerConnection) -> None:
-            assert connection.request is not None
-            paths.append(connection.request.path)
-            await connection.send(b"[" + encode_json(hello) + b"]", text=True)
-            await connection.wait_closed()
+    play(scene)
 
-        async with house() as place, serve(mute, "127.0.0.1", 0) as server:
-            way = Way(place)
-            host, port = next(iter(server.sockets)).getsockname()[:2]
-            runtime = Client(
-                f"http://{host}:{port}", token="ann", transport=way, clock=clock, draw=steady
-            )
-            async with runtime:
-                items = runtime.session("s1").events("ann")
-                waiting = asyncio.ensure_future(anext(items))
-                await until(lambda: bool(clock.pending))
-                await clock.advance(29)
-                assert len(paths) == 1
-                await clock.advance(2)
-                await until(lambda: bool(clock.pending))
-                await clock.advance(1)
-                await until(lambda: len(paths) == 2)
-                assert paths[1].endswith("?cursor=gr1.1.0.0.x.s1")
-                waiting.cancel()
+
+def test_a_server_that_stops_says_when_to_come_back() -> None:
+    async def scene() -> None:
+        clock = ManualClock()
+        async with spoken(clock, Draining(retry_ms=1500), code=4000) as (runtime, paths):
+            runtime.session("s1").events("ann")
+            await until(lambda: len(paths) == 1 and clock.last_due_s < 2)
+            await until(lambda: bool(clock.pending))
+            await clock.advance(1.59)
+            assert len(paths) == 1
+            await clock.advance(0.02)
+            await until(lambda: len(paths) == 2)
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [(4401, Unauthenticated), (4500, greenroom.SessionParked)]
+)
+def test_a_stream_that_cannot_go_on_tells_why(code: int, error: type[Exception]) -> None:
+    async def scene() -> None:
+        parked = {"code": "parked", "detail": "it is parked", "session": "s1", "status": 503}
+        told = Error(id=None, problem=parked)
+        async with spoken(ManualClock(), told, code=code) as (runtime, paths):
+            with pytest.raises(error):
+                await anext(runtime.session("s1").events("ann"))
+            assert len(paths) == 1
 
     play(scene)
 
