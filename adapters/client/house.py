@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import msgspec
@@ -10,9 +11,12 @@ from ...actors.kernel.reply import Reply
 from ...actors.ports import SessionId
 from ...actors.session import values
 from ...actors.session.answers import Receipt
+from ...actors.session.items import Published
 from ...supervisor.explanation import Explanation
+from ...supervisor.handles.base import revision_of
 from ...supervisor.residents import ResidentQuery, Residents
 from .host import RemoteHost
+from .recorded import recorded
 from .request import Answer, Request, as_
 
 
@@ -47,6 +51,12 @@ class House(RemoteHost):
         request = Request(method="GET", path="/v1/admin/sessions", query=query_, to=as_(Residents))
         listed: Residents = await self._requested("", request, None, apart=True)
         return listed
+
+    def recorded(self, session: SessionId, *, since: int = 0) -> AsyncIterator[Published]:
+        """The durable events of any session after revision `since`, and those that follow, until
+        it ends: read from the server's journal, so the session is neither woken nor kept awake.
+        """
+        return recorded(self._link, values.session_id(session), revision_of(since, "since"))
 
     def passivate(self, session: SessionId, *, force: bool = False) -> Reply[bool]:
         """Have a session leave the stage now, if it is idle, or with `force`: whether it has."""

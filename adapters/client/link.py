@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 import httpx
 import msgspec
+from httpx import Response
 
 from ...actors.errors import GreenroomError, OutcomeUnknown
 from ...actors.ports import Clock
@@ -74,6 +76,11 @@ class Link:
     async def close(self) -> None:
         """Let go of its connections."""
         await self._http.aclose()
+
+    def stream(self, path: str, query: dict[str, Any]) -> AbstractAsyncContextManager[Response]:
+        """One answer that has no end, read as it comes; one that is silent for long is lost."""
+        timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
+        return self._http.stream("GET", path, params=query, timeout=timeout)
 
     async def ask(self, request: Request, session: str = "") -> Any:
         """What comes of a request about `session`.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from typing import Annotated, Final
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
+from ...actors.errors import SessionNotFound
+from ...actors.session.cursor import parse
 from ...actors.session.events import (
     ApprovalRequested,
     MessagePosted,
@@ -21,6 +23,9 @@ from ..system import new_id
 from ..web.streams.frames import encode_json, frame, kind
 from .output import printable, when
 from .remote import LOCAL, Remote
+
+if TYPE_CHECKING:
+    from ..client.client import Client
 
 FOREVER_S: Final = float("inf")
 
@@ -40,15 +45,16 @@ def tail(
     ] = (),
     json: Annotated[bool, Parameter(help="Print whole frames, in JSON.", negative="")] = False,
 ) -> int:
-    """Print what happens in a session, one event on a line, until it ends. For participants.
+    """Print what happens in a session, one event on a line, until it ends.
 
     A connection that breaks is made again, and goes on where it was; a gap is a line, too.
+    Operators who take no part in the session are shown what its journal records, from the
+    beginning.
     """
 
     async def follow() -> int:
         async with remote.client(patience_s=FOREVER_S) as client:
-            items = client.session(session).events(client.user, after=after, kinds=kinds or None)
-            async for item in items:
+            async for item in _followed(client, session, after, kinds):
                 _write(encode_json(frame(item)).decode() if json else _line(item))
                 sys.stdout.write("\n")
                 sys.stdout.flush()
@@ -103,6 +109,24 @@ def send(
         return 1
 
     return asyncio.run(talk())
+
+
+async def _followed(
+    client: Client, session: str, after: str | None, kinds: Sequence[str]
+) -> AsyncIterator[Item]:
+    try:
+        async for item in client.session(session).events(
+            client.user, after=after, kinds=kinds or None
+        ):
+            yield item
+        return
+    except SessionNotFound:
+        if not client.is_operator:
+            raise
+    since = 0 if after is None else parse(after, session).revision
+    async for event in client.recorded(session, since=since):
+        if not kinds or kind(event) in kinds:
+            yield event
 
 
 async def _print_answer(items: AsyncIterator[Item], turn: int) -> TurnEnded | None:

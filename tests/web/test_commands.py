@@ -167,6 +167,35 @@ def test_a_session_is_followed_through_a_cut_until_it_ends(capsys: Output) -> No
     play(scene)
 
 
+def test_operators_follow_what_the_journal_records(capsys: Output) -> None:
+    async def scene() -> None:
+        async with house() as place, served(place) as address, cable(address) as line:
+            session = await place.runtime.create(user="ann", id="a0")
+            server = ("--server", line.address, "--user")
+            await session.post("ann", "one")
+            told: list[str] = []
+
+            def has(count: int) -> bool:
+                told.extend(capsys.readouterr().out.splitlines())
+                return len(told) >= count
+
+            tail = greenroom_("sessions", "tail", "a0", *server, "olga+operator")
+            following = asyncio.create_task(tail)
+            await until(lambda: has(1))
+            await line.cut()
+            await session.post("ann", "two")
+            line.mend()
+            await session.end("ann")
+
+            assert await following == 0
+            has(0)
+            assert [each.split()[1] for each in told] == ["1", "2", "3"]
+            assert await greenroom_("sessions", "tail", "a0", *server, "bob") == 1
+            assert capsys.readouterr().err == "greenroom: there is no session a0\n"
+
+    play(scene)
+
+
 def test_ctrl_c_ends_a_tail_with_130() -> None:
     async def scene() -> None:
         async with house() as place, served(place) as address:
