@@ -537,3 +537,16 @@ def test_importing_greenroom_alone_imports_no_client() -> None:
     program = "import sys, greenroom; print({'httpx', 'websockets'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_without_its_libraries_the_client_says_what_to_install() -> None:
+    program = (
+        "import sys; sys.modules['httpx'] = None\n"
+        "import greenroom\n"
+        "try:\n"
+        "    import greenroom.client\n"
+        "except greenroom.ExtraMissing as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "pip install greenroom[client]" in done.stdout, done.stderr
