@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 
 from ... import __version__
 from ...actors.errors import GreenroomError
-from . import export, imports, journal, keys, load, serve, sessions, sim, top
+from . import export, following, imports, journal, keys, load, serve, sessions, sim, top
 
 
 class Misused(GreenroomError):
@@ -32,9 +32,16 @@ app.command(sim.sim)
 app.command(export.export)
 app.command(imports.import_, name="import")
 
-_sessions = App(name="sessions", help="Look into a journal, also while a process owns it.")
+app.command(following.send)
+
+_sessions = App(
+    name="sessions",
+    help="Look into a journal, also while a process owns it, or into a running server.",
+)
 _sessions.command(sessions.ls)
 _sessions.command(sessions.show)
+_sessions.command(following.tail)
+_sessions.command(following.end)
 app.command(_sessions)
 
 _journal = App(name="journal", help="Look after a journal, also while a process owns it.")

@@ -1,4 +1,4 @@
-"""`greenroom sessions`: what a journal holds."""
+"""`greenroom sessions`: what a journal holds, or a running server."""
 
 from __future__ import annotations
 
@@ -10,27 +10,48 @@ import msgspec
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from ...actors.errors import ConfigError
 from ...actors.ports import IndexRow, Journal, SessionQuery
+from ...actors.session.info import SessionInfo
+from ...actors.session.items import Published
 from ...actors.session.records import title_of
-from ...actors.session.state import State
+from ...actors.session.state import Lifecycle, State
 from ...actors.session.transcript import Line, Message, ToolCall, ToolResult
 from ...supervisor.recording import Recording, read_recording
+from ...supervisor.session import Session
 from .journals import DEFAULT, JournalUrl, reading
+from .listing import EVERY, Filters, own, residents
+from .listing import HEAD as HELD_HEAD
 from .output import console, printable, table, when
+from .remote import LOCAL, Remote
 
 PAGE = 1000
+
+HEAD = ("ID", "OWNER", "STATE", "TURNS", "MESSAGES", "UPDATED", "LANG", "NAME", "TITLE")
 
 
 def ls(
     *,
-    journal: JournalUrl = DEFAULT,
+    journal: JournalUrl | None = None,
+    remote: Remote = LOCAL,
     owner: Annotated[str | None, Parameter(help="Only the sessions of this user.")] = None,
+    state: Annotated[Lifecycle | None, Parameter(help="Only sessions in this state.")] = None,
+    filters: Filters = EVERY,
     limit: Annotated[int, Parameter(help="Sessions at most.", validator=Number(gte=1))] = 50,
 ) -> int:
-    """List sessions, most recently updated first."""
-    rows = asyncio.run(_list(journal, owner, limit))
-    head = ("ID", "OWNER", "STATE", "TURNS", "MESSAGES", "UPDATED", "LANG", "NAME", "TITLE")
-    console().print(table(map(_cells, rows), head=head))
+    """List sessions: of a journal, or with --server of a running server.
+
+    A journal's are in the order of their last events. A server shows operators what its process
+    holds on stage, the longest mailboxes first, and everybody else the sessions that they own.
+    """
+    if _is_remote(journal, remote):
+        head, cells = asyncio.run(_listed(remote, filters, owner, state, limit))
+    elif filters.any:
+        raise ConfigError("server", None, "given, as a journal has no verdicts, prefixes and sorts")
+    else:
+        rows = asyncio.run(_list(journal or DEFAULT, owner, state, limit))
+        head, cells = HEAD, [_cells(row) for row in rows]
+    console().print(table(cells, head=head))
     return 0
 
 
@@ -38,28 +59,98 @@ def show(
     session: Annotated[str, Parameter(help="The session's id.")],
     /,
     *,
-    journal: JournalUrl = DEFAULT,
+    journal: JournalUrl | None = None,
+    remote: Remote = LOCAL,
     events: Annotated[bool, Parameter(help="Show events, not the transcript.")] = False,
 ) -> int:
-    """Show one session: its transcript, or every durable event."""
-    recording = asyncio.run(_read(journal, session))
+    """Show one session: its transcript, or every durable event.
+
+    Of a running server, with --server: to those who take part in it.
+    """
+    if _is_remote(journal, remote):
+        return asyncio.run(_show_remote(remote, session, events=events))
+    recording = asyncio.run(_read(journal or DEFAULT, session))
     out = console()
     out.print(table(_facts(recording.state)))
     out.print()
-    for line in _event_lines(recording) if events else map(_line, recording.state.history):
+    for line in _event_lines(recording) if events else map(shown, recording.state.history):
         out.print(printable(line), soft_wrap=True)
     return 0
 
 
-async def _list(url: str, owner: str | None, limit: int) -> list[IndexRow]:
+def _is_remote(journal: str | None, remote: Remote) -> bool:
+    """Whether a server is asked, and not a journal. Raises ConfigError: both are named."""
+    asked = remote.server is not None or remote.user is not None
+    if asked and journal is not None:
+        raise ConfigError("journal", journal, "left out when a server is asked")
+    return asked
+
+
+async def _show_remote(remote: Remote, session: str, *, events: bool) -> int:
+    async with remote.client() as client:
+        handle, user = client.session(session), client.user
+        snapshot = await handle.snapshot(user)
+        out = console()
+        out.print(table(_told(snapshot.info, (await handle.records(user)).title)))
+        out.print()
+        lines = map(shown, snapshot.transcript)
+        if events:
+            lines = map(_told_event, [event async for event in _history(handle, user)])
+        for line in lines:
+            out.print(printable(line), soft_wrap=True)
+    return 0
+
+
+async def _history(handle: Session, user: str) -> AsyncIterator[Published]:
+    since, last = 0, 1
+    while since < last:
+        page = await handle.history(user, since=since, limit=PAGE)
+        for event in page.events:
+            yield event
+        last = page.last if page.events else since
+        since = page.events[-1].revision if page.events else last
+
+
+def _told(info: SessionInfo, title: str) -> Iterator[tuple[str, str]]:
+    yield "session", info.id
+    yield "name", info.name
+    yield "title", title
+    yield "state", info.state
+    yield "owner", info.owner
+    members = (f"{user} ({member.role})" for user, member in info.participants.items())
+    yield "participants", ", ".join(members)
+    yield "created", when(info.created_ms)
+    yield "updated", when(info.updated_ms)
+    yield "revision", str(info.revision)
+    running = f"turn {info.running_turn} running, " if info.running_turn else ""
+    yield "turns", f"{running}{len(info.queued_turns)} waiting"
+
+
+def _told_event(event: Published) -> str:
+    return f"{event.revision} {when(event.at_ms)} {_json(event.event)}"
+
+
+async def _listed(
+    remote: Remote, filters: Filters, owner: str | None, state: str | None, limit: int
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    async with remote.client() as client:
+        if client.is_operator or filters.any or owner not in (None, client.user):
+            held = await residents(client, filters, state=state, owner=owner, limit=limit)
+            return HELD_HEAD, held
+        return HEAD, [_cells(row) for row in await own(client, state=state, limit=limit)]
+
+
+async def _list(url: str, owner: str | None, state: str | None, limit: int) -> list[IndexRow]:
     async with reading(url) as journal:
-        return [row async for row in _rows(journal, owner, limit)]
+        return [row async for row in _rows(journal, owner, state, limit)]
 
 
-async def _rows(journal: Journal, owner: str | None, limit: int) -> AsyncIterator[IndexRow]:
+async def _rows(
+    journal: Journal, owner: str | None, state: str | None, limit: int
+) -> AsyncIterator[IndexRow]:
     after, more = None, True
     while more and limit > 0:
-        query = SessionQuery(owner=owner, limit=min(limit, PAGE), after=after)
+        query = SessionQuery(owner=owner, state=state, limit=min(limit, PAGE), after=after)
         page = await journal.list(query)
         for after in page.rows:
             yield after
@@ -92,7 +183,8 @@ def _facts(state: State) -> Iterator[tuple[str, str]]:
     yield "turns", f"{state.last_turn}{running}, {len(state.queued)} waiting"
 
 
-def _line(line: Line) -> str:
+def shown(line: Line) -> str:
+    """A line of a transcript, as text."""
     match line:
         case Message(text=text, author=author, role=role):
             cut_short = " [interrupted]" if line.interrupted else ""

@@ -73,7 +73,18 @@ STATUS: Final[Mapping[str, int]] = {
 }
 """The status of each code that a caller can meet, but for `capacity`; of all others, 500."""
 
-_SHOWN: Final = ("session", "field", "limit", "in_use", "scope", "turn", "state", "retry_after_s")
+_SHOWN: Final = (
+    "session",
+    "field",
+    "limit",
+    "in_use",
+    "scope",
+    "turn",
+    "state",
+    "retry_after_s",
+    "key",
+    "version",
+)
 """Fields of errors that are told to the caller, where the error has them."""
 
 _UNSAID: Final[Mapping[str, str]] = {
@@ -95,7 +106,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What went wrong. `code` is stable, `title` and `detail` are for people.
 
     `retryable`: the same request may succeed later, after `retry_after_s` seconds if that can be
-    said. `field` names what is wrong, and `limit` what it would have to be.
+    said. `field` names what is wrong, and `limit` what it would have to be. `key` was changed
+    first by somebody else, at revision `version`; or it is an idempotency key that was used before.
     """
 
     type: str
@@ -112,6 +124,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     scope: str | None = None
     turn: int | None = None
     state: str | None = None
+    key: str | None = None
+    version: int | None = None
 
 
 def status_of(error: GreenroomError) -> int:

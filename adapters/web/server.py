@@ -100,11 +100,19 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on `host`; port 0 is a free one. Raises OSError, ConfigError."""
+    """A socket that listens on `host`; port 0 is a free one. Raises OSError, ConfigError.
+
+    What is sent on its connections is not held back. asyncio sees to that only for sockets whose
+    protocol is named, which those of `create_server` and uvicorn are not. An answer is written in
+    two pieces, its head and its body: the second one waited for the other end to acknowledge the
+    first, which delays that, so that each request took 44 ms on loopback, and takes 1.5 ms now.
+    """
     if not 0 <= port <= 65535:
         raise ConfigError("port", port, "0 to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
+    return listening
 
 
 def address_of(listening: socket.socket) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from ...actors.errors import InvalidInput, RuntimeClosed
 from ...actors.kernel.reply import Reply
@@ -13,9 +12,7 @@ from ...actors.session import values
 from ...actors.session.messages import KeepAwake
 from ...actors.session.pins import Scope
 from .base import Handle
-
-if TYPE_CHECKING:
-    from ..runtime import Runtime
+from .host import Host
 
 
 class KeptAwake:
@@ -27,7 +24,7 @@ class KeptAwake:
     __slots__ = ("_max_s", "_reason", "_runtime", "_scope", "_session", "_user")
 
     def __init__(
-        self, runtime: Runtime, session: SessionId, user: UserId | None, reason: str, max_s: float
+        self, runtime: Host, session: SessionId, user: UserId | None, reason: str, max_s: float
     ) -> None:
         self._runtime, self._session, self._user = runtime, session, user
         self._reason, self._max_s = reason, max_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -14,9 +14,7 @@ from ...actors.ports import SessionId
 from ...actors.session import values
 from ...actors.session.commands import Command
 from ...actors.session.messages import Keyed
-
-if TYPE_CHECKING:
-    from ..runtime import Runtime
+from .host import Host
 
 T = TypeVar("T")
 
@@ -30,7 +28,7 @@ class Handle:
 
     __slots__ = ("_runtime", "id")
 
-    def __init__(self, runtime: Runtime, session: SessionId) -> None:
+    def __init__(self, runtime: Host, session: SessionId) -> None:
         self._runtime = runtime
         self.id = session
 

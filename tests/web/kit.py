@@ -16,6 +16,7 @@ import greenroom
 from greenroom.adapters.web.app import application
 from greenroom.adapters.web.hall import Hall
 from greenroom.adapters.web.principal import Authenticator, Credentials, Principal
+from greenroom.adapters.web.server import listen
 from greenroom.adapters.web.settings import WebSettings
 
 
@@ -83,7 +84,7 @@ async def served(house: House, **options: Any) -> AsyncIterator[str]:
         **options,
     )
     server = uvicorn.Server(config)
-    sockets = [config.bind_socket()]
+    sockets = [listen("127.0.0.1", 0)]
     host, port = sockets[0].getsockname()[:2]
     serving = asyncio.create_task(server.serve(sockets))
     try:

@@ -155,3 +155,27 @@ def test_actions_memories_and_what_was_seen() -> None:
             assert (named.status_code, named.json()["field"]) == (422, "data")
 
     play(scene)
+
+
+def test_one_key_may_be_expected_as_it_was() -> None:
+    async def scene() -> None:
+        async with house() as place:
+            session = await place.runtime.create("ann")
+            path = f"/v1/sessions/{session.id}/state"
+            async with place.client("ann") as ann:
+                given = {"headers": {"if-match": "*"}}
+
+                first = (await ann.patch(path, json={"a": 1}, **given)).json()["revision"]
+                await ann.patch(path, json={"b": 1}, **given)
+                kept = await ann.patch(f"{path}?expected={first}", json={"a": 2}, **given)
+                seen = {"expected": f'{{"a": {first + 2}, "b": {first}}}'}
+                late = await ann.patch(path, params=seen, json={"a": 3}, **given)
+                odd = await ann.patch(f"{path}?expected=x", json={"a": 3}, **given)
+                absent = await ann.patch(f"{path}?if_absent=true", json={"a": 4}, **given)
+
+                assert [kept.status_code, late.status_code, odd.status_code] == [200, 412, 422]
+                assert (late.json()["key"], late.json()["version"]) == ("b", first + 1)
+                assert absent.status_code == 200
+                assert (await ann.get(path)).json()["context"] == {"a": 2, "b": 1}
+
+    play(scene)

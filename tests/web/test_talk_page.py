@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from theatre import play
-from web.browser import browser, cable, needs_chromium, playwright
+from web.browser import browser, needs_chromium, playwright
+from web.cable import cable
 from web.kit import house, served
 
 from greenroom.adapters.pipelines.demo import DemoAgent

@@ -15,8 +15,9 @@ from ....actors.session.state import Lifecycle
 from ....supervisor.handles.ending import GRACE_S
 from ..call import Call
 from ..endpoint import Endpoint, endpoint
+from ..places import row_at
 from .creation import NewSession, created
-from .paging import After, Limit, SessionRows, page, row_at
+from .paging import After, Limit, SessionRows, page
 
 TAG: Final = "sessions"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import NoneType
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -13,7 +13,7 @@ from ....actors.session.shared import SharedContext
 from ....actors.session.values import MAX_NAME
 from ..call import Call
 from ..endpoint import JSON, Endpoint, endpoint
-from ..errors import NotMatching, Preconditions
+from ..errors import NotMatching, Preconditions, WrongShape
 from ..etags import ANY, etag, is_fresh, tags_of
 
 TAG: Final = "state"
@@ -23,6 +23,12 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 SHARING: Final = ("ended", "idempotency_conflict", "not_allowed", "not_found", "rejected")
 
 MAX_DIGITS: Final = 18
+
+Expected: TypeAlias = Annotated[
+    str, Meta(description="A revision, or an object of revisions by key, in JSON.")
+]
+
+_decode_versions: Final = msgspec.json.Decoder(int | dict[str, int]).decode
 
 
 class NewMemory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,22 +81,46 @@ async def get_state(call: Call, id: str) -> SharedContext | None:  # noqa: A002
     takes=("If-Match", "Idempotency-Key"),
     consumes=(MERGE_PATCH, JSON),
 )
-async def patch_state(call: Call, id: str, body: dict[str, Any]) -> Receipt:  # noqa: A002
+async def patch_state(
+    call: Call,
+    id: str,  # noqa: A002
+    body: dict[str, Any],
+    expected: Expected | None = None,
+    if_absent: bool = False,
+) -> Receipt:
     """Merge the body into the shared context, by RFC 7396: null removes a key.
 
     `If-Match` must be the `ETag` of the context that this is meant for: if anybody has changed it
     since, nothing is changed (412). `*` is any: of one key the last writer wins. Memories are
-    none of its business. The receipt's `revision` is the new version.
+    none of its business. The receipt's `revision` is the new version. With `*`, `expected` may say
+    after which revision no key of the body, or which key after which one, may have been changed.
+    With `if_absent` keys that are there are left alone.
     """
     session = await call.membership(id)
     header = call.request.headers.get("if-match")
     if header is None:
         raise Preconditions("If-Match is required: the ETag of the state, or * for any")
     tags = tags_of(header, weak=False)
-    expected = None if tags == [ANY] else await _expected(call, id, tags)
+    whole = tags != [ANY]
+    if whole and expected is not None:
+        raise WrongShape("expected", "left out unless If-Match is *")
+    versions = None if expected is None else _versions(expected)
     return await session.update_context(
-        call.user, body, expected_version=expected, whole=expected is not None, key=call.key
+        call.user,
+        body,
+        expected_version=await _expected(call, id, tags) if whole else versions,
+        whole=whole,
+        if_absent=if_absent,
+        key=call.key,
     )
+
+
+def _versions(expected: str) -> int | dict[str, int]:
+    try:
+        versions: int | dict[str, int] = _decode_versions(expected)
+    except (msgspec.DecodeError, RecursionError):
+        raise WrongShape("expected", "a revision, or revisions by key, in JSON") from None
+    return versions
 
 
 async def _expected(call: Call, id: str, tags: list[str]) -> int:  # noqa: A002
