@@ -34,8 +34,8 @@ log = structlog.get_logger()
 class Hall:
     """The runtime, who may come in, and the limits of the house.
 
-    `draining` is set once, by `begin_drain`: streams say so, and `drain` ends them. `refused` counts
-    what was refused before it was looked at: for its `credentials`, the `rate`, or too many
+    `draining` is set once, by `begin_drain`: streams say so, and `drain` ends them. `refused`
+    counts what was refused before it was looked at: for its `credentials`, the `rate`, or too many
     `streams`.
     """
 
