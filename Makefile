@@ -36,7 +36,7 @@ sim: $(CLI)
 check: $(DEV) .dev/greenroom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	MYPYPATH=.dev $(BIN)/mypy -p greenroom.actors -p greenroom.supervisor -p greenroom.adapters -m greenroom
+	MYPYPATH=.dev $(BIN)/mypy -p greenroom.actors -p greenroom.supervisor -p greenroom.adapters -m greenroom -m greenroom.testing -m greenroom.web
 
 bench-smoke: $(DEV)
 	$(BIN)/python tests/bench/all.py --smoke

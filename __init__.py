@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 if __name__ != "greenroom":
     raise ImportError(f"this is the package greenroom, imported as {__name__}: install it first")
 
@@ -103,10 +106,8 @@ from .actors.session.transcript import (
     ToolResult,
 )
 from .actors.session.wakes import Firing, Repeat, Wake, WakeReceipt
-from .adapters.archive import DirectoryArchive
 from .adapters.default import default_runtime
 from .adapters.embedded import Runtime, ThreadedRuntime
-from .adapters.export.exporter import Exported, ExportFailure, ExportProgress, export_sessions
 from .adapters.signals import until_signalled
 from .supervisor.config import Config
 from .supervisor.explanation import Explanation, Leave, Verdict
@@ -119,6 +120,10 @@ from .supervisor.residents import Resident, ResidentQuery, Residents
 from .supervisor.session import Session
 from .supervisor.subscription import Subscription
 from .supervisor.watch import FrameWatch
+
+if TYPE_CHECKING:
+    from .adapters.archive import DirectoryArchive
+    from .adapters.export.exporter import Exported, ExportFailure, ExportProgress, export_sessions
 
 __version__ = "0.1.0"
 
@@ -262,3 +267,23 @@ __all__ = [
     "export_sessions",
     "until_signalled",
 ]
+
+_ON_DEMAND: Final = {
+    "DirectoryArchive": ".adapters.archive",
+    "ExportFailure": ".adapters.export.exporter",
+    "ExportProgress": ".adapters.export.exporter",
+    "Exported": ".adapters.export.exporter",
+    "export_sessions": ".adapters.export.exporter",
+}
+"""What hosting sessions does not need, and where it is: imported when it is asked for (PEP 562)."""
+
+if not TYPE_CHECKING:  # or else no misspelt name would be one to a type checker
+
+    def __getattr__(name: str) -> Any:
+        if name not in _ON_DEMAND:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(_ON_DEMAND[name], __name__), name)
+        return found
+
+    def __dir__() -> list[str]:
+        return [*globals(), *_ON_DEMAND]

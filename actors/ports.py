@@ -30,7 +30,7 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
     row: IndexRow
 
 
-class IndexRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class IndexRow(msgspec.Struct, frozen=True, gc=False):
     """What a listing shows of a session without reading it. Times are UTC milliseconds.
 
     `events` is how many the room history retains. `members` are the participants in the order of
@@ -74,6 +74,10 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     is none, and beside a newer one no base is given. `end` is where the last activation said it
     stopped publishing; None after a crash. A new session, which has published nothing, begins with
     position 0 of epoch 0, and in an epoch that no session of its id was ever owned in.
+
+    `durable` is set, on the loop, when the claim itself is; None if it is already. Whatever is
+    durable under its epoch takes the claim with it. Until then nothing else may be published under
+    that epoch, as a loss of power could have it given out once more.
     """
 
     epoch: int
@@ -83,6 +87,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     events: list[bytes]
     end: End | None
     base: tuple[int, bytes] | None = None
+    durable: Reply[None] | None = None
 
 
 class Beginning(msgspec.Struct, frozen=True, kw_only=True):

@@ -110,7 +110,8 @@ class CallbackSink:
             result = self._call(item)
             # The result is looked at, not the function: an object with an async __call__ is no
             # coroutine function, and its events were lost (spec RX20).
-            if isinstance(result, Awaitable):
+            # Most return None, and asking an abstract class takes 0.2 us of the 2 of a delivery.
+            if result is not None and isinstance(result, Awaitable):
                 return self._finish(result, items[index + 1 :])
         return None
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
 from ..actors.errors import ConfigError, RuntimeClosed
@@ -21,11 +21,12 @@ from ..actors.session.resources import Factory
 from ..supervisor import runtime
 from ..supervisor.config import Config
 from ..supervisor.messages import DrainReport
-from .archive import DirectoryArchive
 from .cron import CronCalendar
-from .export.redaction import Redact
-from .imports.session import Imported, import_session
 from .system import SystemClock, new_id
+
+if TYPE_CHECKING:
+    from .export.redaction import Redact
+    from .imports.session import Imported
 
 IN_DIRECTORY: Final[Mapping[str, Any]] = {
     "max_sessions": 1000,
@@ -116,6 +117,8 @@ class Runtime(runtime.Runtime):
         ids of deleted ones within a minute. Without a loop: `begin` a `ThreadedRuntime` so made.
         Raises ConfigError, OSError.
         """
+        from .archive import DirectoryArchive
+
         directory = Path(path).absolute()
         archive = directory / "archive"
         archive.mkdir(parents=True, exist_ok=True)
@@ -143,6 +146,8 @@ class Runtime(runtime.Runtime):
         Raises InvalidInput, naming the field; SessionExists, if there is or was another session of
         that id; RuntimeClosed; and what the journal raises.
         """
+        from .imports.session import import_session
+
         if self._phase != "running":
             raise RuntimeClosed(self._phase)
         run = partial(
@@ -187,7 +192,7 @@ class ThreadedRuntime(Runtime):
         self._report: DrainReport | None = None
         # A program that forgets to close still ends: the journal has what was acknowledged.
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._live(started)), name="greenroom", daemon=True
+            target=lambda: self._run(started), name="greenroom", daemon=True
         )
         self._thread.start()
         started.wait()
@@ -203,6 +208,16 @@ class ThreadedRuntime(Runtime):
             self._loop.call_soon_threadsafe(self._over.set)
             self._thread.join()
         return self._report
+
+    def _run(self, started: threading.Event) -> None:
+        try:
+            asyncio.run(self._live(started))
+        except RuntimeError:
+            # While the interpreter exits no thread can be started, from Python 3.12 on, and at its
+            # end `run` starts one to wait for those of its pool, which exit anyway (CPython,
+            # Lib/asyncio/base_events.py, shutdown_default_executor).
+            if self._report is None:
+                raise
 
     async def _live(self, started: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()

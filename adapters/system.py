@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import time
 from collections.abc import Callable
 
@@ -16,8 +16,7 @@ class SystemClock:
     def now_ms(self) -> int:
         return now_ms()
 
-    def monotonic(self) -> float:
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
 
     def call_later(self, delay_s: float, call: Callable[[], None]) -> Timer:
         return asyncio.get_running_loop().call_later(delay_s, call)
@@ -30,4 +29,4 @@ def now_ms() -> int:
 
 def new_id(size: int) -> str:
     """`size` random bytes from the operating system, in hexadecimal."""
-    return secrets.token_hex(size)
+    return os.urandom(size).hex()

@@ -126,7 +126,15 @@ class Activating(Admitting):
         )
         live.recorded = state.settings.record_session
         unsnapped = sum(map(len, claimed.events))
-        actor = SessionActor(place.box, stage, state, epoch=epoch, live=live, unsnapped=unsnapped)
+        actor = SessionActor(
+            place.box,
+            stage,
+            state,
+            epoch=epoch,
+            live=live,
+            unsnapped=unsnapped,
+            claimed=claimed.durable,
+        )
         if stage.backstage is not None:
             actor.created = place.new is not None
             actor.came = place.why

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -265,6 +264,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @classmethod
     def from_toml(cls, path: str | Path) -> Config:
         """A config from a TOML file's `[greenroom]` table. Raises ConfigError, OSError."""
+        import tomllib  # 3 ms, for those who have such a file
+
         with open(path, "rb") as file:
             try:
                 tables = tomllib.load(file)

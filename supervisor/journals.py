@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
-
 from ..actors.errors import ConfigError
 from ..actors.ports import Journal
 
@@ -14,6 +12,8 @@ def find_journal(url: str) -> Journal:
     Anyone may add a scheme: an entry point in the group `greenroom.journals` that takes the URL.
     Raises ConfigError.
     """
+    from importlib.metadata import entry_points  # 10 ms, of a process that has such a journal only
+
     scheme, colon, _ = url.partition(":")
     found = {point.name: point for point in entry_points(group="greenroom.journals")}
     if not colon or scheme not in found:

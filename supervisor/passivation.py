@@ -27,7 +27,7 @@ class Passivating(Actor):
     ledger: Ledger
     _stage: Stage
     _places: dict[SessionId, Place]
-    _idle: IdleQueue
+    _idle: IdleQueue[SessionId]
     _farewells: Farewells
     _drain: Draining | None
     _timer: Timer | None

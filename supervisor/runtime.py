@@ -184,7 +184,7 @@ class Runtime(Life):
             refused: Reply[Any] = Reply(self.dispatcher)
             refused.set_error(RuntimeClosed(self._phase))
             return refused
-        reply: Reply[Any] = Reply(self.dispatcher, to=to, soon=self._stage.commits_at_once)
+        reply: Reply[Any] = Reply(self._dispatcher, to, self._stage.commits_at_once)
         mail = Mail(message, reply)
         while True:
             box = self._directory.get(session)

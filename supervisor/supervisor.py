@@ -97,7 +97,7 @@ class SupervisorActor(Listing):
         self._config = config
         self._age = age
         self._new_id = new_id
-        self._idle = IdleQueue(config.idle_s)
+        self._idle = IdleQueue[SessionId](config.idle_s)
         self._restarts = Restarts(config.max_restarts, config.restart_window_s)
         self._farewells = Farewells()
         self._leaves = Leaves()
@@ -127,15 +127,12 @@ class SupervisorActor(Listing):
         else:
             handler(self, mail)
 
-    def process(self, mail: Mail) -> None:
-        """Handle one message. A bug here costs that message, never the house."""
-        try:
-            self.handle(mail)
-        except BaseException as error:
-            with suppress(BaseException):  # a log that fails must not keep anyone from an answer
-                log.error("supervisor_failed", message=type(mail.message).__name__, exc_info=error)
-            if isinstance(mail.reply_to, Reply):
-                mail.reply_to.set_error(error)
+    def contain(self, mail: Mail, error: BaseException) -> None:
+        """A bug here costs the message it was found with, never the house."""
+        with suppress(BaseException):  # a log that fails must not keep anyone from an answer
+            log.error("supervisor_failed", message=type(mail.message).__name__, exc_info=error)
+        if isinstance(mail.reply_to, Reply):
+            mail.reply_to.set_error(error)
 
     # --- what sessions say of themselves ---
 

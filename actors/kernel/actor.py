@@ -85,9 +85,10 @@ class Ref(pykka.ActorRef[A]):
         """
         if block:
             self._refuse_to_deadlock()
-        reply: Reply[Any] = Reply(self.actor_inbox.dispatcher, soon=True)
+        box = self.actor_inbox
+        reply: Reply[Any] = Reply(box.dispatcher, None, True)
         try:
-            self.actor_inbox.put(Mail(message, reply_to=reply))
+            box.put(Mail(message, reply))
         except Exception as error:
             reply.set_error(error)
         return reply.get(timeout=timeout) if block else reply
@@ -175,24 +176,30 @@ class Actor(pykka.Actor):
         self.actor_inbox.put_system(Mail(_STOP()))
 
     def process(self, mail: Mail) -> None:
-        """Handle one message and contain whatever comes of it."""
+        """Handle one message and contain whatever comes of it, as the mailbox does."""
         try:
             self.handle(mail)
         except BaseException as error:
-            # pykka's own loop answers a BaseException by stopping every actor of the process.
-            self._fail(error)
-            if mail.reply_to is not None:
-                mail.reply_to.set_error(self._told(error))
+            self.contain(mail, error)
 
     def handle(self, mail: Mail) -> None:
         """Handle one message and answer it with what `on_receive` returns."""
-        message = mail.message
+        message, reply = mail.message, mail.reply_to
         if type(message) in _PYKKA_MESSAGES:
             answer = self._handle_receive(message)
+            if type(message) is _STOP:
+                answer = True
         else:
             answer = self.on_receive(message)
+        if reply is not None:
+            reply.set(answer)
+
+    def contain(self, mail: Mail, error: BaseException) -> None:
+        """Stop, and answer whoever asked. pykka's own loop would stop every actor of the process
+        for a BaseException."""
+        self._fail(error)
         if mail.reply_to is not None:
-            mail.reply_to.set(True if type(message) is _STOP else answer)
+            mail.reply_to.set_error(self._told(error))
 
     def _stop(self) -> None:
         try:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from contextvars import Context
+from threading import get_ident
 from typing import Final, Protocol
 
 THROUGHPUT: Final = 16
@@ -14,6 +14,9 @@ THROUGHPUT: Final = 16
 SHARED: Final = 128
 """User messages that few mailboxes share in one go. A turn of the loop costs 4 us, as much as 4
 messages: a mailbox that is flooded alone pays it for each 128, not for each 16."""
+
+MANY: Final = SHARED // THROUGHPUT
+"""More mailboxes than these do not share: each has its `THROUGHPUT`."""
 
 PASS: Final = 256
 """Mailboxes run in one go before the loop sees to its sockets and timers."""
@@ -50,7 +53,7 @@ class LoopDispatcher:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._thread = threading.get_ident()
+        self._thread = get_ident()
         self._ready: deque[Runnable] = deque()
         self._asleep = [True]  # emptied by the one thread that wakes the loop
         self._context = Context()
@@ -61,14 +64,14 @@ class LoopDispatcher:
             self._arm()
 
     def is_current(self) -> bool:
-        return threading.get_ident() == self._thread
+        return get_ident() == self._thread
 
     def _arm(self) -> None:
         try:
             self._asleep.pop()
         except IndexError:  # another thread was faster
             return
-        if self.is_current():
+        if get_ident() == self._thread:
             self._loop.call_soon(self._drain, context=self._context)
         else:
             self._loop.call_soon_threadsafe(self._drain, context=self._context)
@@ -77,8 +80,11 @@ class LoopDispatcher:
         ready = self._ready
         try:
             boxes = len(ready)
-            throughput = max(THROUGHPUT, SHARED // (boxes or 1))
-            for _ in range(min(boxes, PASS)):
+            # An awaited ask pays for a pass of its own: it is spared max() and min(), 60 ns each.
+            throughput = SHARED // (boxes or 1)
+            if boxes > MANY:
+                throughput, boxes = THROUGHPUT, min(boxes, PASS)
+            for _ in range(boxes):
                 box, again = ready.popleft(), True
                 try:
                     again = box.run(throughput)

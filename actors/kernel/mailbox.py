@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,9 @@ from .tally import Tally
 CAPACITY: Final = 1024
 """Commands that may wait in a mailbox unless it is built with another bound."""
 
+_ONE_AT_A_TIME: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
+"""Whether threads see each other's writes in the order made: the interpreter has its lock."""
+
 log = structlog.get_logger()
 
 
@@ -34,8 +38,12 @@ class Mail(msgspec.Struct, eq=False):
 class Owner(Protocol):
     """What a mailbox delivers to: an actor."""
 
-    def process(self, mail: Mail) -> None:
-        """Handle one message. Never raises."""
+    def handle(self, mail: Mail) -> None:
+        """Handle one message. Whatever it raises, `contain` is called with."""
+        ...
+
+    def contain(self, mail: Mail, error: BaseException) -> None:
+        """Do what is to be done when handling `mail` raised `error`. Never raises."""
         ...
 
 
@@ -105,8 +113,19 @@ class Mailbox:
 
         Raises:
             MailboxClosed: after `close`. pykka checks and puts in two steps, and loses asks.
-            Overloaded: as many commands wait as may.
+            Overloaded: as many commands wait as may. Threads that put the last one at the very same
+                moment may be let in together.
         """
+        lane = self._user
+        if _ONE_AT_A_TIME and lane is not None and len(lane) < self._capacity:
+            # There is a lane while mail waits or is handled: then a put needs no lock, and takes
+            # 130 ns, not 220. Whoever takes a lane off looks into it once more after that
+            # (`_take_off`). Either our append comes before that look, and is seen; or the lane has
+            # been taken off before it, and we see that now.
+            lane.append(mail)
+            if self._user is not lane:
+                self._put_again(mail, lane)
+            return
         lock = self._lock
         lock.acquire()  # `with` takes 190 ns, this 90 of the 300 that the rest of a put takes
         try:
@@ -126,6 +145,17 @@ class Mailbox:
         finally:
             lock.release()
         self.dispatcher.schedule(self)  # type: ignore[union-attr]  # bound before it is attached
+
+    def _put_again(self, mail: Mail, lane: deque[Mail]) -> None:
+        """Put what was appended to a lane that may have been taken off just before."""
+        with self._lock:
+            if self._user is lane:  # put on again, as it was not empty; `run` may be taking from it
+                return
+            try:
+                lane.remove(mail)
+            except ValueError:  # it was handled, or answered by `close`
+                return
+        self.put(mail)
 
     def put_back(self, mail: Mail) -> None:
         """Queue the command that is in hand again, before all others. Only for the owner."""
@@ -165,24 +195,33 @@ class Mailbox:
 
         True asks the dispatcher to schedule it again.
         """
-        for _ in range(throughput):
-            while self._system and (owner := self._owner) is not None:
-                owner.process(self._system.popleft())
-            if self._suspended or not self._user or (owner := self._owner) is None:
+        # Counted down, as a range takes 60 ns to make. The error is contained here: a method of the
+        # owner between the two, which does it, is a call of 40 ns for each message.
+        while throughput and (owner := self._owner) is not None:
+            if self._system:
+                mail = self._system.popleft()
+            elif self._user and not self._suspended:
+                throughput -= 1
+                mail = self._user.popleft()
+            else:
                 break
-            owner.process(self._user.popleft())
-        self._lock.acquire()  # as in `put`
+            try:
+                owner.handle(mail)
+            except BaseException as error:
+                owner.contain(mail, error)
+        lock = self._lock
+        lock.acquire()  # as in `put`
         try:
             # Looking and clearing the flag are one step: mail put before it is seen here, mail
             # put after it schedules anew.
-            if not self._user:
-                self._user = None
-            if not self._system:
-                self._system = None
-            self._scheduled = self._has_work()
-            return self._scheduled
+            if self._user or self._system or not self._take_off():
+                self._scheduled = self._has_work()
+                return self._scheduled
+            self._system = None
+            self._scheduled = False
+            return False
         finally:
-            self._lock.release()
+            lock.release()
 
     def attach(self, owner: Owner) -> None:
         """Deliver to `owner` from now on, beginning with what has waited; nothing once closed."""
@@ -218,21 +257,32 @@ class Mailbox:
             if self._closed:
                 return
             self._closed = True
-            left = [*(self._system or ()), *(self._user or ())]
-            self._system = self._user = self._owner = None
+            left = [*(self._system or ())]
+            lane, self._user = self._user, None
+            while lane:  # mail by mail, and looking once more after the last: as in `_take_off`
+                left.append(lane.popleft())
+            self._system = self._owner = None
         for mail in left:
             self._return(mail, error)
 
     def close_if_idle(self) -> bool:
         """Close, unless a command or a question waits. True: closed, and nobody was turned away."""
         with self._lock:
-            if self._user or any(map(_is_question, self._system or ())):
+            if self._user or any(map(_is_question, self._system or ())) or not self._take_off():
                 return False
             self._closed = True
             left = tuple(self._system or ())
-            self._system = self._user = self._owner = None
+            self._system = self._owner = None
         for mail in left:
             self._return(mail, None)
+        return True
+
+    def _take_off(self) -> bool:
+        """Take the lane off, which was empty; False, and it stays, if it no longer is. Locked."""
+        lane, self._user = self._user, None
+        if lane:
+            self._user = lane
+            return False
         return True
 
     def _has_work(self) -> bool:

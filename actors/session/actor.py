@@ -10,6 +10,7 @@ import structlog
 
 from ..errors import Fenced, NoPipeline, Refused
 from ..kernel.mailbox import Mail, Mailbox
+from ..kernel.reply import Reply
 from ..ports import IndexRow
 from .answers import answer
 from .attending import Attending
@@ -116,6 +117,7 @@ class SessionActor(Running, Leaving):
         epoch: int,
         live: LiveLog,
         unsnapped: int = 0,
+        claimed: Reply[None] | None = None,
     ) -> None:
         super().__init__(mailbox=mailbox)
         self.state = state
@@ -124,7 +126,7 @@ class SessionActor(Running, Leaving):
         self.active_s = stage.clock.monotonic()
         self._stage = stage
         self._live = live
-        self._outbox = Outbox(stage, live, mailbox, epoch, self, unsnapped)
+        self._outbox = Outbox(stage, live, mailbox, epoch, self, unsnapped, claimed)
         self._lane: Lane | None = None
         self._desk_made: Desk | None = None
         self._presences: Presences | None = None
@@ -179,20 +181,16 @@ class SessionActor(Running, Leaving):
         if self._draining:
             self.leave_if_drained()
 
-    def process(self, mail: Mail) -> None:
-        """Handle one message; whatever a handler raises costs at most that command, and a
-        restart."""
-        try:
-            self.handle(mail)
-        except BaseException as error:
-            after_crash(self, mail, error)
-            self._crash(Departure.CRASHED, error)
+    def contain(self, mail: Mail, error: BaseException) -> None:
+        """Whatever a handler raises costs at most that command, and a restart."""
+        after_crash(self, mail, error)
+        self._crash(Departure.CRASHED, error)
 
     # --- commands ---
 
     def run_command(self, command: Command, reply: Any, key: str | None = None) -> None:
         """Decide, journal, fold, and let out what follows when it is durable."""
-        before = self.state.revision
+        before, outbox = self.state.revision, self._outbox
         self._stage.stats.commands += 1
         try:
             held, bodies, row = self._take(command, reply, key)
@@ -200,9 +198,10 @@ class SessionActor(Running, Leaving):
             self.undone = command
             raise
         if row is not None:
-            held.commit = self._outbox.append(bodies, row, after=before)
-        self._outbox.put(held)
-        self._outbox.snapshot_if_due(self.state)
+            held.commit = outbox.append(bodies, row, after=before)
+        outbox.put(held)
+        if row is not None:
+            outbox.snapshot_if_due(self.state)
 
     def _take(
         self, command: Command, reply: Any, key: str | None
@@ -224,11 +223,11 @@ class SessionActor(Running, Leaving):
             if reply is None:
                 raise
             return Held(reply=reply, answer=refusal), [], None
-        row = None
-        voice = self.voice
+        row, moved, voice = None, False, self.voice
         published = events if voice is None else voice.accompany(state, events)
         for event in events:
             apply(state, event, moment.at_ms)
+            moved = moved or type(event) in MOVES
         if self._lane is not None:
             self._lane.fence(events)
         if stage.permits is not None:
@@ -240,7 +239,6 @@ class SessionActor(Running, Leaving):
             elif type(command) is Suspend and command.saved is not None:
                 bodies[-1] = self._save(command.saved, events[-1], moment.at_ms)
             stage.stats.events += len(events)
-            moved = not MOVES.isdisjoint(map(type, events))
             row = state.index_row(members=moved)
         return Held(published, moment.at_ms, reply=reply, answer=told), bodies, row
 
@@ -255,11 +253,12 @@ class SessionActor(Running, Leaving):
         return encode_entry(Entry(at_ms, event, saved=saved))
 
     def _moment(self) -> Moment:
-        now_ms, lane = self._stage.clock.now_ms(), self._lane
-        held = self._holds_turns or (self._stage.permits is not None and not self._may_start)
+        stage, lane = self._stage, self._lane
+        now_ms = stage.clock.now_ms()
+        held = stage.stream is None or self._holds_turns or not self._may_start
         if lane is None or lane.run is None:
-            return Moment(now_ms, (), held, None, self._stage.calendar)
-        return Moment(now_ms, lane.said, held, lane.delivered, self._stage.calendar)
+            return Moment(now_ms, (), held, None, stage.calendar)
+        return Moment(now_ms, lane.said, held, lane.delivered, stage.calendar)
 
     def _on_committed(self, message: Committed) -> None:
         if message.epoch != self.epoch:

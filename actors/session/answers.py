@@ -16,6 +16,7 @@ from .commands import (
     Greet,
     Interrupt,
     Join,
+    Leave,
     Post,
     Record,
     Send,
@@ -123,8 +124,15 @@ decode_answer = msgspec.msgpack.Decoder(Answer).decode
 def answer(state: State, command: Command, events: Sequence[Durable]) -> Told:
     """The answer to `command`, which caused `events`, already folded into `state`."""
     match command:
-        case Post() | Record():  # first: ruling all others out takes 1 us of the 19 of a post
+        case Post() | Record() | Leave():  # first: ruling all others out takes 1 us
             return Receipt(revision=state.revision)
+        case Join(user=user):
+            member = state.participants.get(user)
+            return JoinReceipt(
+                status="joined" if member else "pending",
+                role=member.role if member else state.pending[user].role,
+                revision=state.revision,
+            )
         case Send() | Greet() | Compact():
             return _ticket(state, _turn_of(events))
         case Undo() | Truncate():
@@ -139,13 +147,6 @@ def answer(state: State, command: Command, events: Sequence[Durable]) -> Told:
         case SetWake(name=name) | CancelWake(name=name):
             due_ms = next((event.due_ms for event in events if isinstance(event, _WAKES)), None)
             return WakeReceipt(name=name, due_ms=due_ms, revision=state.revision)
-        case Join(user=user):
-            member = state.participants.get(user)
-            return JoinReceipt(
-                status="joined" if member else "pending",
-                role=member.role if member else state.pending[user].role,
-                revision=state.revision,
-            )
         case _:
             return Receipt(revision=state.revision)
 

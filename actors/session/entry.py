@@ -19,7 +19,7 @@ class Done(msgspec.Struct, frozen=True, array_like=True, gc=False):
     answer: bytes
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A durable event as the journal keeps it: when (UTC milliseconds), and what.
 
     The first event of a command with an idempotency key also keeps what makes its retry safe, and

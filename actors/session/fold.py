@@ -78,7 +78,14 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
             if message.key:
                 state.aborted.pop(message.key, None)
             _acted(state, message.author, at_ms)
-        case TurnStarted(turn=turn):
+        case Joined(user=user, name=name, role=role):
+            state.pending.pop(user, None)
+            state.participants[user] = Participant(
+                name=name, role=role, joined_ms=at_ms, acted_ms=at_ms
+            )
+        case Left(user=user):
+            state.participants.pop(user, None)
+        case TurnStarted():
             start_turn(state, event)
         case TurnEnded():
             end_turn(state, event)
@@ -114,13 +121,6 @@ def apply(state: State, event: Durable, at_ms: int) -> None:  # noqa: C901
             place_result(state.history, own(result))
         case TurnQueued():
             queue(state, event)
-        case Joined(user=user, name=name, role=role):
-            state.pending.pop(user, None)
-            state.participants[user] = Participant(
-                name=name, role=role, joined_ms=at_ms, acted_ms=at_ms
-            )
-        case Left(user=user):
-            state.participants.pop(user, None)
         case HostChanged(host=host, previous=previous):
             state.host = host
             state.participants[host].role = "host"
@@ -216,9 +216,12 @@ def _make_room(state: State, message: Message) -> None:
 
 
 def _put(state: State, line: Line) -> None:
+    state.history = own_list(state.history)
+    if not line.turn:
+        state.history.append(line)
+        return
     running = state.running
     hidden = running is not None and running.kind != "answer" and running.turn == line.turn
-    state.history = own_list(state.history)
     place(state.history, line, hidden=hidden)
 
 

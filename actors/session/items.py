@@ -16,7 +16,7 @@ Lost: TypeAlias = Literal["trimmed", "unavailable"]
 """Why what follows a cursor cannot be read from a live log."""
 
 
-class Published(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Published(msgspec.Struct, frozen=True, gc=False):
     """One event as its readers see it: one object, shared by all of them, not to be changed.
 
     `revision` is the session's last durable revision as of this event: the event's own, if it is

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -44,7 +44,7 @@ class Held(msgspec.Struct, eq=False):
 
     events: Sequence[Event] = ()
     at_ms: int = 0
-    commit: Commit | None = None
+    commit: Reply[Any] | None = None
     reply: Reply[object] | None = None
     answer: object = None
     then: Callable[[], None] | None = None
@@ -66,6 +66,7 @@ class Outbox:
     """
 
     __slots__ = (
+        "_claimed",
         "_commit_due",
         "_epoch",
         "_held",
@@ -85,6 +86,7 @@ class Outbox:
         epoch: int,
         speaker: Speaker,
         unsnapped: int = 0,
+        claimed: Reply[None] | None = None,
     ) -> None:
         self._stage = stage
         self._live = live
@@ -95,24 +97,33 @@ class Outbox:
         self._commit_due = False
         self._unsnapped = unsnapped
         self._snapshot_size = 0
+        self._claimed = claimed  # until it is durable
+        if claimed is not None:
+            claimed.on_done(self._on_claimed)
 
     def __bool__(self) -> bool:
         """Whether something waits for a commit."""
         return bool(self._held)
 
-    def append(self, bodies: list[bytes], row: IndexRow, *, after: int) -> Commit:
-        """Give encoded events, and what listings show after them, to the journal."""
+    def append(self, bodies: list[bytes], row: IndexRow, *, after: int) -> Commit | None:
+        """Give encoded events, and what listings show after them, to the journal.
+
+        None: they are durable already, and nothing is to be waited for.
+        """
         self._unsnapped += sum(map(len, bodies))
-        commit = self._stage.journal.append(
+        stage = self._stage
+        commit = stage.journal.append(
             self._live.session, bodies, epoch=self._epoch, after=after, row=row
         )
-        self._stage.commits_at_once = commit.done
-        if not commit.done:
+        done = stage.commits_at_once = commit.done
+        if not done:
             commit.on_done(self._on_done)
-        return commit
+        return None if done and commit.error is None else commit
 
     def put(self, held: Held) -> None:
         """Let `held` out: now, if neither it nor anything before it waits for a commit."""
+        if self._claimed is not None and held.events and held.commit is None:
+            held.commit = self._claimed
         commit = held.commit
         if not self._held and (commit is None or (commit.done and commit.error is None)):
             self._let_out(held)
@@ -158,7 +169,8 @@ class Outbox:
 
     def snapshot_if_due(self, state: State) -> None:
         """Write a snapshot once the events since the last one outweigh it."""
-        if self._unsnapped > max(self._stage.snapshot_bytes, self._snapshot_size):
+        unsnapped = self._unsnapped
+        if unsnapped > self._stage.snapshot_bytes and unsnapped > self._snapshot_size:
             self.snapshot(state)
 
     def snapshot(self, state: State) -> None:
@@ -181,7 +193,13 @@ class Outbox:
             self._live.session, epoch=self._epoch, end=self._live.end
         )
 
-    def _on_done(self, _: Commit) -> None:
+    def _on_claimed(self, claimed: Reply[None]) -> None:
+        if claimed.error is None:
+            self._claimed = None
+        if self._held:
+            self._on_done(claimed)
+
+    def _on_done(self, _: Reply[Any]) -> None:
         # One message, however many commits a group has brought.
         if not self._commit_due:
             self._commit_due = True
@@ -189,7 +207,7 @@ class Outbox:
 
     def _let_out(self, held: Held) -> None:
         """Publish, reply, and have the effects."""
-        events = held.events
+        events, speaker = held.events, self._speaker
         if events:
             self._publish(events, held.at_ms)
         reply = held.reply
@@ -204,14 +222,14 @@ class Outbox:
         if held.then is not None:
             held.then()
         for event in events:
-            self._speaker.on_event(event)
+            speaker.on_event(event)
 
     def _publish(self, events: Sequence[Event], at_ms: int) -> None:
         # Not the state's revision: after a failure that is ahead of what is durable, and a cursor
         # of such a place would skip events, or be taken for another session's.
-        live, now = self._live, self._stage.clock.monotonic()
-        revision = live.revision
-        self._stage.stats.published += len(events)
+        live, stage = self._live, self._stage
+        revision, now = live.revision, stage.clock.monotonic()
+        stage.stats.published += len(events)
         for event in events:
             revision += type(event) in DURABLE
             live.publish(event, at_ms=at_ms, revision=revision, now=now)

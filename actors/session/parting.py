@@ -56,13 +56,16 @@ class Parting:
         wings.cleared.on_done(lambda _: self._go())
         wings.due.on_done(lambda _: self._watch())
 
-    def process(self, mail: Mail) -> None:
+    def handle(self, mail: Mail) -> None:
         kind = type(mail.message)
         if kind in NOTICES:
-            self._leaving.process(mail)
+            self._leaving.handle(mail)
         elif kind not in UNHEARD:
             self._mailbox.put_back(mail)
             self._go()
+
+    def contain(self, mail: Mail, error: BaseException) -> None:
+        self._leaving.contain(mail, error)
 
     def _watch(self) -> None:
         if self._mailbox.depth:

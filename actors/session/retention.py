@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .empty import NO_ITEMS, own_list
 from .events import Durable, JoinDenied, JoinRequested
@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from .state import State
 
 
+_UNCHARGED: Final = frozenset({JoinRequested, JoinDenied})
+
+
 def count(state: State, event: Durable) -> None:
     """Charge the event at `state.revision` to the room, and cut the oldest when there are too many.
 
     More than `max_events` leave the newest half, rounded up. Requests to join are not charged: a
     stranger who asks again and again must not push out what the room has said.
     """
-    if isinstance(event, JoinRequested | JoinDenied):
+    if type(event) in _UNCHARGED:
         state.uncharged = own_list(state.uncharged)
         state.uncharged.append(state.revision)
         return

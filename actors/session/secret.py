@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import Any, Final, Self
 
 from ..errors import InvalidInput
@@ -39,6 +38,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
+        import hmac  # 2 ms, with hashlib and OpenSSL, for those who compare
+
         ours, theirs = (secret._value.encode(errors="surrogatepass") for secret in (self, other))
         return hmac.compare_digest(ours, theirs)
 

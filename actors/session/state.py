@@ -206,23 +206,24 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     def index_row(self, *, members: bool = False) -> IndexRow:
         """What listings show of this state; with `members` also who takes part."""
         records = self.records
+        # By position, once for each command that changes anything: by name it takes 0.8 us more.
         return IndexRow(
-            id=self.id,
-            owner=self.owner,
-            name=self.name,
-            state=self.lifecycle,
-            created_ms=self.created_ms,
-            updated_ms=self.updated_ms,
-            participants=len(self.participants),
-            messages=self.messages,
-            turns=self.last_turn,
-            events=retention.retained(self),
-            members=tuple(self.participants) if members else None,
-            title=title_of(self),
-            language=LANGUAGE if records is None else records.language,
-            interactions=0 if records is None else records.interactions,
-            feedback=0 if records is None else sum(records.feedback.values()),
-            wake_ms=wants_ms(self),
+            self.id,
+            self.owner,
+            self.name,
+            self.lifecycle,
+            self.created_ms,
+            self.updated_ms,
+            len(self.participants),
+            self.messages,
+            self.last_turn,
+            retention.retained(self),
+            tuple(self.participants) if members else None,
+            title_of(self),
+            LANGUAGE if records is None else records.language,
+            0 if records is None else records.interactions,
+            0 if records is None else sum(records.feedback.values()),
+            wants_ms(self),
         )
 
 

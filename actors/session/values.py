@@ -95,7 +95,7 @@ def name(value: Any, field: str) -> str:
     """`value`, which is a user id or a name: 1 to 128 printable characters. Raises InvalidInput."""
     if type(value) is not str or not 0 < len(value) <= MAX_NAME or not value.isprintable():
         raise InvalidInput(field, value, f"1 to {MAX_NAME} printable characters")
-    return text(value, field)
+    return value  # a lone surrogate is not printable
 
 
 def session_id(value: Any) -> str:

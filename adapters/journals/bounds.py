@@ -50,6 +50,25 @@ def check_step(bound: int, limit: int, name: str = "before_ms") -> None:
 
 def check_row(row: IndexRow) -> None:
     """Refuse a row that a store cannot hold: text that is no UTF-8, numbers beyond 64 bits."""
+    # Nearly every row passes here, in 0.3 us; field by field it takes 1.3. Numbers of which none is
+    # negative or too large make none that is.
+    numbers = (
+        row.created_ms
+        | row.updated_ms
+        | row.participants
+        | row.messages
+        | row.turns
+        | row.events
+        | row.interactions
+        | row.feedback
+        | row.wake_ms
+    )
+    texts = f"{row.id}{row.owner}{row.name}{row.state}{row.title}{row.language}"
+    if not (0 <= numbers < _INT64 and texts.isascii()):
+        _check_fields(row)
+
+
+def _check_fields(row: IndexRow) -> None:
     for name in ("id", "owner", "name", "state", "title", "language"):
         text = getattr(row, name)
         try:

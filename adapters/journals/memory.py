@@ -36,6 +36,7 @@ from ..system import now_ms
 from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_page, check_query, check_row
 from .memory_record import Record, recency
 from .memory_retention import MemoryRetention
+from .written import Written
 
 
 class MemoryJournal(MemoryRetention):
@@ -83,18 +84,23 @@ class MemoryJournal(MemoryRetention):
     def append(
         self, session: SessionId, events: Sequence[bytes], *, epoch: int, after: int, row: IndexRow
     ) -> Commit:
-        def write() -> int:
-            _check_size(session, sum(map(len, events)), MAX_BYTES)
+        try:
+            self._check_writable()
+            size = sum(map(len, events))
+            if size > MAX_BYTES:
+                raise Rejected(session, size=size, limit=MAX_BYTES)
             check_row(row)
             record = self._owned(session, epoch)
             if record.head != after:
                 raise Conflict(session, after=after)
-            record.extend(events)
-            record.row, record.end = _listed(row), None
+        except GreenroomError as error:
+            return _failed(error)
+        record.extend(events)
+        record.row, record.end = row, None
+        if row.members is not None:
+            record.row = _listed(row)
             self._note_members(record, row.members)
-            return after + len(events)
-
-        return self._write(write)
+        return Written(after + len(events))
 
     def snapshot(self, session: SessionId, state: bytes, *, epoch: int, revision: int) -> Commit:
         def write() -> int:
@@ -203,13 +209,11 @@ class MemoryJournal(MemoryRetention):
         )
 
     def _write(self, write: Callable[[], int]) -> Commit:
-        commit: Commit = Reply()
         try:
             self._check_writable()
-            commit.set(write())
+            return Written(write())
         except GreenroomError as error:
-            commit.set_error(error)
-        return commit
+            return _failed(error)
 
     def _find(self, session: SessionId) -> Record:
         record = self._records.get(session)
@@ -255,6 +259,12 @@ class MemoryJournal(MemoryRetention):
     def _check_readable(self) -> None:
         if not self._open:
             raise JournalUnavailable("memory:", why="the journal is closed")
+
+
+def _failed(error: GreenroomError) -> Commit:
+    commit: Commit = Reply()
+    commit.set_error(error)
+    return commit
 
 
 def _listed(row: IndexRow) -> IndexRow:

@@ -39,7 +39,8 @@ class Record(msgspec.Struct, kw_only=True, gc=False, eq=False):
 
     @property
     def head(self) -> int:
-        return self.dropped + len(self.events)
+        base = self.base
+        return len(self.events) if base is None else base[0] + len(self.events)
 
     @property
     def oldest(self) -> int:
@@ -48,8 +49,8 @@ class Record(msgspec.Struct, kw_only=True, gc=False, eq=False):
 
     def extend(self, events: Sequence[bytes]) -> None:
         """Keep further events."""
-        self.events = own_list(self.events)
-        self.events.extend(events)
+        kept = self.events = own_list(self.events)
+        kept.extend(events)
 
     def since(self, revision: int) -> list[bytes]:
         """The events after `revision`, or all that are kept."""

@@ -11,7 +11,16 @@ from sqlite3 import Connection
 from typing import Any, TypeVar, cast, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from ...actors.errors import ConfigError, JournalError, JournalUnavailable, NotWritten, Rejected
+from msgspec.structs import replace
+
+from ...actors.errors import (
+    ConfigError,
+    GreenroomError,
+    JournalError,
+    JournalUnavailable,
+    NotWritten,
+    Rejected,
+)
 from ...actors.kernel.reply import Reply
 from ...actors.ports import (
     Beginning,
@@ -33,11 +42,12 @@ from .bounds import MAX_BYTES, MAX_STATE_BYTES, check_page, check_query
 from .damage import Checked, Damage
 from .sqlite_backup import back_up
 from .sqlite_check import check_file
-from .sqlite_jobs import Append, Create, Delete, Job, Release, Snapshot, Take
+from .sqlite_jobs import Append, Create, Delete, Job, Release, Snapshot, Take, Taken
 from .sqlite_queries import (
     count_all,
     find_session,
     list_sessions,
+    read_ahead,
     read_beginning,
     read_claim,
     read_page,
@@ -132,8 +142,17 @@ class SqliteJournal(SqliteRetention):
     async def claim(self, session: SessionId, *, create: NewSession | None = None) -> Claim:
         if create is not None:
             return await self._create(session, create)
-        taken = await self._write(Take(session, 0, Reply()))
-        return await self._read(partial(read_claim, session=session, taken=taken))
+        take = Take(session, 0, Reply(), Reply())
+        taking = self._write(take)
+        ahead = await self._read_ahead(session)
+        taken: Taken = await taking
+        durable = None if take.durable.done else take.durable
+        if ahead is not None:
+            key, claim = ahead
+            if key == taken.key and claim.revision == taken.head:
+                return replace(claim, epoch=taken.epoch, end=taken.end, durable=durable)
+        claim = await self._read(partial(read_claim, session=session, taken=taken))
+        return replace(claim, durable=durable)
 
     def append(
         self, session: SessionId, events: Sequence[bytes], *, epoch: int, after: int, row: IndexRow
@@ -228,6 +247,13 @@ class SqliteJournal(SqliteRetention):
             events=[],
             end=End(0, 0),
         )
+
+    async def _read_ahead(self, session: SessionId) -> tuple[int, Claim] | None:
+        """Read what is being claimed beside the claim; None if that has to be done after it."""
+        try:
+            return await self._read(partial(read_ahead, session=session))
+        except GreenroomError:
+            return None  # the claim, or whoever reads after it, says why
 
     def _write(self, job: Job, limit: int = 0) -> Reply[Any]:
         """Queue `job` and return its commit, which is done already if nobody would take it."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import sqlite3
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
-from .sqlite_schema import WAL_BYTES
-
-FULL_WAL_BYTES: Final = 8 * WAL_BYTES
-"""From here on the writer waits for a checkpoint, so that the log can begin anew."""
+from .sqlite_log import Log
+from .sqlite_schema import FULL_WAL_BYTES, WAL_BYTES
 
 
 class Checkpointer:
@@ -27,8 +23,7 @@ class Checkpointer:
     """
 
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
-        self._wal, self._db = f"{path}-wal", db
-        self._size = 0
+        self._log, self._db = Log(path), db
         self._due = WAL_BYTES
         self.passes = 0
         """Checkpoints so far."""
@@ -42,33 +37,31 @@ class Checkpointer:
 
     def look(self) -> None:
         """Have the log copied if it has grown enough. Called by the writer after a group."""
-        size = self._measure()
-        if size < self._size:  # the log has begun anew, and `journal_size_limit` has cut it
+        if self._log.begun_anew():
             self._due = WAL_BYTES
-        self._size = size
-        if size > FULL_WAL_BYTES and size > self._due:
+        size = self._due
+        if not self._log.reaches(size):
+            return
+        while self._log.reaches(size + WAL_BYTES):
+            size += WAL_BYTES
+        if size >= FULL_WAL_BYTES:
             self._idle.wait()
-            self._start()
+            self._start(size)
             self._idle.wait()
-        elif size > self._due and self._idle.is_set():
-            self._start()
+        elif self._idle.is_set():
+            self._start(size)
 
     def close(self) -> None:
         """Copy everything, empty the log, and close. Blocks."""
         self._queue.put(False)
         self._thread.join()
+        self._log.close()
         with suppress(sqlite3.Error):  # whoever opens the journal next copies it
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self._db.close()
 
-    def _measure(self) -> int:
-        try:
-            return os.stat(self._wal).st_size
-        except OSError:  # the writer must not die of it
-            return 0
-
-    def _start(self) -> None:
-        self._due = self._size + WAL_BYTES
+    def _start(self, size: int) -> None:
+        self._due = size + WAL_BYTES
         self._idle.clear()
         self._queue.put(True)
 

@@ -34,11 +34,15 @@ class Job(Protocol):
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """What a claim changed: the new `epoch`, and the `end` that was recorded until then."""
+    """What a claim changed: the new `epoch`, and the `end` that was recorded until then.
+
+    The session ends at revision `head`.
+    """
 
     key: int
     epoch: int
     end: End | None
+    head: int = 0
 
 
 class Append(msgspec.Struct, frozen=True, gc=False):
@@ -183,26 +187,29 @@ class Create(msgspec.Struct, frozen=True, gc=False):
 
 
 class Take(msgspec.Struct, frozen=True, gc=False):
+    """A claim. `commit` is set when it is written, `durable` when it is on the disk as well."""
+
     session: SessionId
     size: int
     commit: Reply[Taken]
+    durable: Reply[None]
 
     def run(self, db: sqlite3.Connection) -> Taken:
         found = db.execute(
-            "SELECT key, epoch, end_epoch, end_position FROM sessions"
+            "SELECT key, epoch, end_epoch, end_position, head FROM sessions"
             " WHERE id = ? AND deleted_ms IS NULL",
             (self.session,),
         ).fetchone()
         if found is None:
             raise SessionNotFound(self.session)
-        key, epoch, end_epoch, end_position = found
+        key, epoch, end_epoch, end_position, head = found
         db.execute(
             "UPDATE sessions SET epoch = epoch + 1, end_epoch = NULL, end_position = NULL"
             " WHERE key = ?",
             (key,),
         )
         end = None if end_epoch is None else End(end_epoch, end_position)
-        return Taken(key=key, epoch=epoch + 1, end=end)
+        return Taken(key=key, epoch=epoch + 1, end=end, head=head)
 
 
 class Delete(msgspec.Struct, frozen=True, gc=False):

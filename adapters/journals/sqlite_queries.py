@@ -59,6 +59,14 @@ def read_claim(db: sqlite3.Connection, session: SessionId, taken: Taken) -> Clai
             return read_claim(db, session, taken)
 
 
+def read_ahead(db: sqlite3.Connection, session: SessionId) -> tuple[int, Claim]:
+    """The key of a session that is being claimed, and what its claim will say if no write is
+    before it: all but the epoch and the end."""
+    with damage_of(session):
+        key, head, _ = _find(db, session)
+    return key, read_claim(db, session, Taken(key=key, epoch=0, end=None, head=head))
+
+
 def _claimed(db: sqlite3.Connection, session: SessionId, taken: Taken, ends: _Ends) -> Claim:
     head, snapshot, base = ends.head, ends.snapshot, None
     if ends.last > head:

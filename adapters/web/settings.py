@@ -29,7 +29,7 @@ _POSITIVE: Final = (
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 
 
-class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
+class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the network may ask for. Checked when it is built.
 
     Raises:

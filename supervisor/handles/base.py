@@ -42,7 +42,7 @@ class Handle:
     ) -> Reply[Any]:
         """Queue a command that adds something, under its idempotency key if it has one."""
         if key is None:
-            return self._ask(command, to)
+            return self._runtime.ask(self.id, command, to)
         return self._ask(Keyed(values.name(key, "key"), command), to)
 
     def _ask(self, message: object, to: Callable[[Any], Any] | None = None) -> Reply[Any]:

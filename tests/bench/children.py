@@ -15,7 +15,8 @@ from typing import Self
 class Child:
     """This program once more, with `arguments`; it prints one number for each line that it reads.
 
-    It prints one as well when it is ready: `ready` waits for that, and returns it.
+    It prints one as well when it is ready: `ready` waits for that, and returns it. A line is what
+    it is asked for, if there is more than one thing.
     """
 
     def __init__(self, program: str, *arguments: str) -> None:
@@ -29,9 +30,9 @@ class Child:
     def ready(self) -> float:
         return self._number()
 
-    def ask(self) -> float:
+    def ask(self, what: str = "go") -> float:
         assert self._process.stdin is not None
-        self._process.stdin.write("go\n")
+        self._process.stdin.write(f"{what}\n")
         self._process.stdin.flush()
         return self._number()
 

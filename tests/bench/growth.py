@@ -8,7 +8,8 @@ at once. `sessions, all of them` posts to all resident sessions in random order;
 hundred of them` to the same hundred, however many others there are. `history` is that of one
 session, whose room keeps all of it; `participants` are those of one session that nobody reads.
 
-Each point is a process of its own; they are measured in turns. The number in brackets is the spread
+Each point is a process of its own, the two curves of sessions share theirs; they are measured in
+turns. The number in brackets is the spread
 of the rounds.
 """
 
@@ -42,23 +43,24 @@ BATCH = 1000
 
 
 @dataclass(frozen=True)
-class Curve:
-    """A row of the table: which size grows, and through which values."""
+class Growth:
+    """What grows, through which sizes, and the rows of the table: how many sessions of all that are
+    there are posted to."""
 
-    name: str
     kind: str
     sizes: tuple[int, ...]
+    rows: dict[str, int | None]
 
 
-def curves(*, smoke: bool) -> list[Curve]:
+def growths(*, smoke: bool) -> list[Growth]:
     """Every row of the table."""
     wide = (10, 20) if smoke else (100, 1_000, 10_000, 100_000)
     people = (1, 5) if smoke else (1, 10, 100, 1_000)
+    sessions = {"sessions, all of them": None, "sessions, a hundred of them": FEW}
     return [
-        Curve("sessions, all of them", "all", wide),
-        Curve("sessions, a hundred of them", "few", wide),
-        Curve("history", "history", wide),
-        Curve("participants", "participants", people),
+        Growth("sessions", wide, sessions),
+        Growth("history", wide, {"history": None}),
+        Growth("participants", people, {"participants": None}),
     ]
 
 
@@ -74,15 +76,15 @@ async def post_all(sessions: Sequence[greenroom.Session], text: str = TEXT) -> N
 
 
 async def house(runtime: greenroom.Runtime, kind: str, size: int) -> list[greenroom.Session]:
-    """What is to be measured, and the sessions that messages go to."""
-    if kind in ("all", "few"):
+    """What is to be measured: its sessions, in random order."""
+    if kind == "sessions":
         sessions: list[greenroom.Session] = []
         while len(sessions) < size:
             batch = min(BATCH, size - len(sessions))
             sessions += [await made for made in [runtime.create(HOST) for _ in range(batch)]]
         random.Random(7).shuffle(sessions)
         await post_all(sessions)
-        return sessions if kind == "all" else sessions[:FEW]
+        return sessions
     settings = greenroom.Settings(max_participants=size + 1, max_events=1_000_000)
     session = await runtime.create(HOST, settings=settings)
     if kind == "history":
@@ -93,16 +95,20 @@ async def house(runtime: greenroom.Runtime, kind: str, size: int) -> list[greenr
     return [session]
 
 
+def rows_of(kind: str) -> dict[str, int | None]:
+    return next(growth.rows for growth in growths(smoke=False) if growth.kind == kind)
+
+
 async def measure(kind: str, size: int, messages: int) -> None:
-    """Microseconds of a message, printed for each line that is read."""
+    """Microseconds of a message, printed for each line that is read, which says what row it is."""
     limits: Any = {"max_sessions": max(size, 1), "max_sessions_per_user": size, "idle_s": 86_400.0}
     async with greenroom.Runtime(live_age_s=0.001, **limits) as runtime:
         sessions = await house(runtime, kind, size)
-        order = itertools.cycle(sessions)
+        orders = {row: itertools.cycle(sessions[:few]) for row, few in rows_of(kind).items()}
         gc.collect()
         print(runtime.resident, flush=True)
-        while sys.stdin.readline():
-            now = list(itertools.islice(order, messages))
+        while row := sys.stdin.readline().strip():
+            now = list(itertools.islice(orders[row], messages))
             with timed() as clock:
                 await post_all(now)
             print(clock.seconds / messages * 1e6, flush=True)
@@ -111,21 +117,25 @@ async def measure(kind: str, size: int, messages: int) -> None:
 # --- the table -----------------------------------------------------------------------------------
 
 
-def measured(curve: Curve, rounds: int, messages: int) -> Case:
-    """The curve, its points in turns."""
+def measured(growth: Growth, rounds: int, messages: int) -> list[Case]:
+    """The curves, their points in turns."""
     with ExitStack() as stack:
         children = {
             f"{size:,}": stack.enter_context(
-                Child(__file__, "--child", curve.kind, str(size), str(messages))
+                Child(__file__, "--child", growth.kind, str(size), str(messages))
             )
-            for size in curve.sizes
+            for size in growth.sizes
         }
         for child in children.values():
             child.ready()
-            child.ask()  # warms up, and is not counted
-        case = Case(curve.name, "us", {name: child.ask for name, child in children.items()})
-        run_rounds([case], rounds)
-    return case
+            for row in growth.rows:
+                child.ask(row)  # warms up, and is not counted
+        cases = [
+            Case(row, "us", {n: functools.partial(c.ask, row) for n, c in children.items()})
+            for row in growth.rows
+        ]
+        run_rounds(cases, rounds)
+    return cases
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -141,8 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         asyncio.run(measure(kind, int(size), int(messages)))
         return
     rounds, messages = (1, 20) if options.smoke else (options.rounds, 5_000)
-    take = functools.partial(measured, rounds=rounds, messages=messages)
-    rows = [take(curve) for curve in curves(smoke=options.smoke)]
+    grown = [measured(growth, rounds, messages) for growth in growths(smoke=options.smoke)]
+    rows = list(itertools.chain.from_iterable(grown))
     about = "  ".join(f"{name} {value}" for name, value in machine().items())
     print(f"{about}  rounds {rounds} of {messages:,} messages: median (spread)")
     for same, group in itertools.groupby(rows, key=lambda case: list(case.samples)):

@@ -1,6 +1,6 @@
 """What an actor costs: greenroom's kernel, pykka's own actors, and one asyncio task per actor.
 
-    python tests/bench/kernel.py [--smoke] [--rounds N] [--json out.json]
+    python tests/bench/kernel.py [--smoke] [--rounds N] [--uvloop] [--json out.json]
 
 All figures of a table come from one run, whose rounds are interleaved. The number in brackets is
 the spread of the rounds; the last columns say how many times better greenroom is. A handler does
@@ -31,10 +31,23 @@ from typing import Any
 
 import pykka
 import structlog
-from measure import Case, machine, resident_bytes, run_rounds, table, timed, write_json
+from measure import (
+    Case,
+    Loops,
+    machine,
+    resident_bytes,
+    run,
+    run_rounds,
+    table,
+    timed,
+    write_json,
+)
 
 from greenroom.actors.kernel.actor import Actor, Ref
 from greenroom.actors.kernel.dispatcher import LoopDispatcher
+
+MESSAGE: Any = 1
+"""What all are told. Not a literal: a tuple of literals would be made once for all messages."""
 
 IN_FLIGHT = 100
 """Asks that wait for their answer at once in the measurement of asks per second."""
@@ -165,7 +178,7 @@ class OnLoop(Contender):
             await self._stopped(refs)
             return batches * each * actors / clock.seconds
 
-        return asyncio.run(main())
+        return run(main())
 
     def ask_one_by_one(self) -> float:
         async def main() -> float:
@@ -176,7 +189,7 @@ class OnLoop(Contender):
             await self._stopped(refs)
             return clock.seconds / self.scale.asks * 1e6
 
-        return asyncio.run(main())
+        return run(main())
 
     def ask_in_flight(self) -> float:
         async def main() -> float:
@@ -190,7 +203,7 @@ class OnLoop(Contender):
             await self._stopped(refs)
             return rounds * IN_FLIGHT / clock.seconds
 
-        return asyncio.run(main())
+        return run(main())
 
     def ask_from_thread(self) -> float:
         async def main() -> float:
@@ -207,7 +220,7 @@ class OnLoop(Contender):
             await self._stopped(refs)
             return seconds / self.scale.asks * 1e6
 
-        return asyncio.run(main())
+        return run(main())
 
     def spawn(self) -> float:
         async def main() -> float:
@@ -216,7 +229,7 @@ class OnLoop(Contender):
             await self._stopped(refs)
             return clock.seconds / self.scale.actors * 1e6
 
-        return asyncio.run(main())
+        return run(main())
 
     def stop(self) -> float:
         async def main() -> float:
@@ -225,7 +238,7 @@ class OnLoop(Contender):
                 await self._stopped(refs)
             return clock.seconds / self.scale.actors * 1e6
 
-        return asyncio.run(main())
+        return run(main())
 
     def idle(self, weigh: Callable[[], int]) -> float:
         async def main() -> float:
@@ -238,7 +251,7 @@ class OnLoop(Contender):
             await self._stopped(refs)
             return used / self.scale.actors
 
-        return asyncio.run(main())
+        return run(main())
 
     async def _started(self, actors: int, room: int = 1024) -> list[Any]:
         self.begin()
@@ -271,14 +284,14 @@ class Greenroom(OnLoop):
         return actor
 
     def tell(self, ref: Ref[CountingActor]) -> None:
-        ref.tell(1)
+        ref.tell(MESSAGE)
 
     def ask(self, ref: Ref[CountingActor]) -> Awaitable[Any]:
-        reply: Awaitable[Any] = ref.ask(1, block=False)
+        reply: Awaitable[Any] = ref.ask(MESSAGE, block=False)
         return reply
 
     def ask_blocking(self, ref: Ref[CountingActor], loop: asyncio.AbstractEventLoop) -> Any:
-        return ref.ask(1)
+        return ref.ask(MESSAGE)
 
     def ask_to_stop(self, ref: Ref[CountingActor]) -> Awaitable[Any]:
         stopped: Awaitable[Any] = ref.stop(block=False)
@@ -303,7 +316,7 @@ class TaskActor(Handler):
 
     def ask(self) -> asyncio.Future[Any]:
         reply = asyncio.get_running_loop().create_future()
-        self.queue.put_nowait((1, reply))
+        self.queue.put_nowait((MESSAGE, reply))
         return reply
 
 
@@ -319,7 +332,7 @@ class TaskQueue(OnLoop):
         return ref
 
     def tell(self, ref: TaskActor) -> None:
-        ref.queue.put_nowait((1, None))
+        ref.queue.put_nowait((MESSAGE, None))
 
     def ask(self, ref: TaskActor) -> Awaitable[Any]:
         return ref.ask()
@@ -367,7 +380,7 @@ class Pykka(Contender):
                 all_done.clear()
                 for _ in range(each):
                     for ref in refs:
-                        ref.tell(1)
+                        ref.tell(MESSAGE)
                 all_done.wait()
         self._stopped(refs)
         return batches * each * actors / clock.seconds
@@ -376,7 +389,7 @@ class Pykka(Contender):
         (ref,) = refs = self._started(1)
         with timed() as clock:
             for _ in range(self.scale.asks):
-                ref.ask(1)
+                ref.ask(MESSAGE)
         self._stopped(refs)
         return clock.seconds / self.scale.asks * 1e6
 
@@ -387,7 +400,7 @@ class Pykka(Contender):
         rounds = max(1, self.scale.asks // IN_FLIGHT)
         with timed() as clock:
             for _ in range(rounds):
-                pykka.get_all([ref.ask(1, block=False) for ref in refs])
+                pykka.get_all([ref.ask(MESSAGE, block=False) for ref in refs])
         self._stopped(refs)
         return rounds * IN_FLIGHT / clock.seconds
 
@@ -407,7 +420,7 @@ class Pykka(Contender):
         self._stopped(self._started(1))
         before = weigh()
         refs = self._started(self.scale.actors)
-        pykka.get_all([ref.ask(1, block=False) for ref in refs])
+        pykka.get_all([ref.ask(MESSAGE, block=False) for ref in refs])
         used = weigh() - before
         self._stopped(refs)
         return used / self.scale.actors
@@ -441,6 +454,8 @@ def weigh_here(name: str, how: str, actors: int) -> float:
 def weigh_in_a_child(name: str, how: str, actors: int) -> float:
     """Bytes per actor in a fresh process, as memory that was once used is not given back."""
     child = [sys.executable, __file__, "--weigh", name, how, str(actors)]
+    if Loops.factory is not None:
+        child.append("--uvloop")
     return float(subprocess.run(child, capture_output=True, text=True, check=True).stdout)
 
 
@@ -496,8 +511,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--smoke", action="store_true", help="tiny counts: does it run at all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there too")
+    Loops.offer(parser)
     parser.add_argument("--weigh", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    Loops.choose(options)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     if options.weigh:
         name, how, actors = options.weigh

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import asyncio
+import functools
 import gc
 import json
 import os
@@ -9,12 +12,14 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -46,6 +51,27 @@ class Case:
         return better / worse if worse else float("nan")
 
 
+Name = TypeVar("Name")
+
+
+class Shared(Generic[Name]):
+    """One measurement that several rows have their figures of; a figure that is asked for once more
+    is of the next one."""
+
+    def __init__(self, measure: Callable[[], dict[Name, float]]) -> None:
+        self._measure = measure
+        self._left: dict[Name, float] = {}
+
+    def each(self, name: Name) -> Callable[[], float]:
+        """What measures that figure, for a `Case`."""
+        return functools.partial(self._figure, name)
+
+    def _figure(self, name: Name) -> float:
+        if name not in self._left:
+            self._left = self._measure()
+        return self._left.pop(name)
+
+
 @dataclass
 class Clock:
     """How long the block took that was timed."""
@@ -74,9 +100,33 @@ def run_rounds(cases: Sequence[Case], rounds: int) -> None:
                 case.samples.setdefault(name, []).append(case.measures[name]())
 
 
+class Loops:
+    """Which event loop everything is measured on: asyncio's own, or with `--uvloop` uvloop's."""
+
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+
+    @classmethod
+    def offer(cls, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--uvloop", action="store_true", help="on uvloop, not asyncio's loop")
+
+    @classmethod
+    def choose(cls, options: argparse.Namespace) -> None:
+        if options.uvloop:
+            import uvloop
+
+            cls.factory = uvloop.new_event_loop
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run`, on the loop that was chosen."""
+    with asyncio.Runner(loop_factory=Loops.factory) as runner:
+        return runner.run(main)
+
+
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     return {
+        "loop": "asyncio" if Loops.factory is None else "uvloop",
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpus": os.cpu_count(),

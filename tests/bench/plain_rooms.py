@@ -1,18 +1,24 @@
 """What is commonly written in the place of greenroom: two plain asyncio designs of a room.
 
-Both do what the behaviour tables of rooms ask for on the way of a message: input is checked (R03),
-who joins meets the checks in their order (R11), a sender must take part, be allowed to speak, and
-the session be active (R21); an event has a number that is contiguous in its session (R26), an id
-of its own and an aware UTC time; history is bounded (R27); every subscriber gets every event, in
-order, and one that raises harms nobody (R29, RX8); the sender is answered with the event. Neither
-survives a restart, resumes a reader, or bounds what waits.
+Both do what the behaviour tables of rooms ask for on the way of a message: input is checked (R03);
+who joins meets the checks in their order (R11), asks once for approval (RX13) and is found by his
+sessions (R15, R35); a sender must take part, be allowed to speak, and the session be active (R21);
+the host's place is inherited, and the last one who leaves ends the session (R18, R19); an event has
+a number that is contiguous in its session, a unique id (R26) and an aware UTC time; history is
+bounded, or not kept (R27, RX19). Every subscriber gets every event, in order (RX8); one that raises
+harms nobody, and one that blocks keeps neither senders nor the other subscribers waiting (R29,
+RX26): so each has a queue and a task of its own. The sender is answered with the event.
+
+Neither survives a restart, resumes a reader, takes calls from another thread, or bounds what waits.
+`BareRooms` calls subscribers while it holds the lock instead. It is what is written first, and what
+the tables are about: one slow subscriber stops all sessions, and one that answers, for ever (RX26).
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -45,6 +51,37 @@ class Event:
 Callback = Callable[[Event], Any]
 
 
+async def call(callback: Callback, event: Event) -> None:
+    """Have a subscriber see `event`, and whatever it raises contained."""
+    try:
+        result = callback(event)
+        if isinstance(result, Awaitable):
+            await result
+    except Exception:
+        log.exception("a subscriber failed")
+
+
+class Subscriber:
+    """Who is called with each event, beside whoever sends it, and in order."""
+
+    def __init__(self, user: str, callback: Callback) -> None:
+        self.user = user
+        self._callback = callback
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._task = asyncio.create_task(self._run())
+
+    def put(self, event: Event) -> None:
+        self._queue.put_nowait(event)
+
+    def end(self) -> None:
+        """Call it no more after what has been put."""
+        self._queue.put_nowait(None)
+
+    async def _run(self) -> None:
+        while (event := await self._queue.get()) is not None:
+            await call(self._callback, event)
+
+
 @dataclass(slots=True)
 class Participant:
     user_id: str
@@ -57,46 +94,59 @@ class Participant:
 class Room:
     """The state of one session, and what may be done to it: the same for both designs."""
 
-    ids = itertools.count(1)
-
     def __init__(self, id_: str, host: str, max_participants: int, max_events: int) -> None:
         now = datetime.now(UTC)
         self.id, self.host, self.state = id_, host, "active"
         self.max_participants, self.max_events = max_participants, max_events
-        self.allow_join, self.require_approval = True, False
+        self.allow_join, self.require_approval, self.record = True, False, True
         self.pending: list[str] = []
         self.participants = {host: Participant(host, host, "host", now, now)}
         self.events: list[Event] = []
         self.sequence = 0
-        self.subscribers: dict[str, Callback] = {}
+        self.subscribers: list[Subscriber] = []
 
-    def join(self, user: str) -> Event | None:
+    def join(self, user: str) -> list[Event]:
         check_name(user)
         if self.state == "ended":
             raise Refused("the session has ended")
-        if user in self.participants:
-            return None
+        if user in self.participants or user in self.pending:
+            return []
         if not self.allow_join:
             raise Refused("nobody may join")
         if len(self.participants) >= self.max_participants:
             raise Refused("the session is full")
         if self.require_approval:
             self.pending.append(user)
-            return self.add("user_join", user, f"{user} is requesting to join")
+            return [self.add("user_join", user, f"{user} is requesting to join")]
         now = datetime.now(UTC)
         self.participants[user] = Participant(user, user, "participant", now, now)
-        return self.add("user_join", user, f"{user} joined the session")
+        return [self.add("user_join", user, f"{user} joined the session")]
 
-    def leave(self, user: str) -> Event:
+    def leave(self, user: str) -> list[Event]:
         check_name(user)
         if self.participants.pop(user, None) is None:
             raise Refused("no participant")
-        self.subscribers.pop(user, None)
-        if user == self.host:
-            self.host = next(iter(self.participants))
-        return self.add("user_leave", user, f"{user} left the session")
+        for subscriber in [one for one in self.subscribers if one.user == user]:
+            subscriber.end()
+            self.subscribers.remove(subscriber)
+        events = [self.add("user_leave", user, f"{user} left the session")]
+        if not self.participants:
+            self.state = "ended"
+            events.append(self.add("state_change", user, "Session ended"))
+        elif user == self.host:
+            events.append(self._inherit())
+        return events
 
-    def message(self, user: str, text: str) -> Event:
+    def _inherit(self) -> Event:
+        members = self.participants
+        self.host = next(
+            (user for user, member in members.items() if member.role != "observer"),
+            next(iter(members)),
+        )
+        members[self.host].role = "host"
+        return self.add("state_change", self.host, f"{self.host} is the host")
+
+    def message(self, user: str, text: str) -> list[Event]:
         check_name(user)
         check_text(text)
         member = self.participants.get(user)
@@ -108,16 +158,17 @@ class Room:
             raise Refused(f"the session is {self.state}")
         event = self.add("message", user, text)
         member.last_active = event.timestamp
-        return event
+        return [event]
 
     def add(self, kind: str, user: str, content: str) -> Event:
         self.sequence += 1
         now = datetime.now(UTC)
-        id_ = f"event_{next(self.ids)}"
+        id_ = f"{self.id}:{self.sequence}"
         event = Event(id_, self.id, kind, user, now, content, {}, self.sequence)
-        self.events.append(event)
-        if len(self.events) > self.max_events:
-            del self.events[: len(self.events) - (self.max_events + 1) // 2]
+        if self.record:
+            self.events.append(event)
+            if len(self.events) > self.max_events:
+                del self.events[: len(self.events) - (self.max_events + 1) // 2]
         return event
 
 
@@ -131,21 +182,12 @@ def check_text(text: Any) -> None:
         raise Refused("no text, or too long")
 
 
-async def deliver(event: Event, subscribers: dict[str, Callback]) -> None:
-    for user, callback in tuple(subscribers.items()):
-        try:
-            result = callback(event)
-            if isinstance(result, Awaitable):
-                await result
-        except Exception:
-            log.exception("subscriber %s failed", user)
-
-
 class Rooms(ABC):
-    """Many sessions."""
+    """Many sessions, and in which of them each user takes part."""
 
     def __init__(self) -> None:
         self.rooms: dict[str, Room] = {}
+        self.users: dict[str, dict[str, Room]] = {}
 
     @abstractmethod
     async def create(self, host: str, max_participants: int, max_events: int) -> str: ...
@@ -159,16 +201,23 @@ class Rooms(ABC):
     @abstractmethod
     async def message(self, session: str, user: str, text: str) -> Event: ...
 
-    @abstractmethod
-    async def subscribe(self, session: str, user: str, callback: Callback) -> None: ...
+    async def subscribe(self, session: str, user: str, callback: Callback) -> None:
+        room = self._room(session)
+        if user not in room.participants:
+            raise Refused("no participant")
+        room.subscribers.append(Subscriber(user, callback))
 
     async def close(self) -> None:
+        for room in self.rooms.values():
+            for subscriber in room.subscribers:
+                subscriber.end()
         self.rooms.clear()
 
     def _made(self, host: str, max_participants: int, max_events: int) -> Room:
         check_name(host)
-        room = Room(f"room-{len(self.rooms)}", host, max_participants, max_events)
+        room = Room(secrets.token_hex(16), host, max_participants, max_events)
         self.rooms[room.id] = room
+        self.users.setdefault(host, {})[room.id] = room
         return room
 
     def _room(self, session: str) -> Room:
@@ -177,12 +226,30 @@ class Rooms(ABC):
             raise Refused("no such session")
         return room
 
+    def _joined(self, room: Room, user: str) -> list[Event]:
+        events = room.join(user)
+        if user in room.participants:
+            self.users.setdefault(user, {})[room.id] = room
+        return events
+
+    def _left(self, room: Room, user: str) -> list[Event]:
+        events = room.leave(user)
+        del self.users[user][room.id]
+        if not self.users[user]:
+            del self.users[user]
+        return events
+
+
+def deliver(room: Room, events: list[Event]) -> Event:
+    """Have all subscribers see `events`; the first of them."""
+    for event in events:
+        for subscriber in room.subscribers:
+            subscriber.put(event)
+    return events[0]
+
 
 class LockedRooms(Rooms):
-    """One dict of sessions and one lock; subscribers are called by whoever holds it.
-
-    Were they called outside of it, events would reach them out of order (RX8).
-    """
+    """One dict of sessions and one lock, under which a session changes and its events go out."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -195,34 +262,62 @@ class LockedRooms(Rooms):
     async def join(self, session: str, user: str) -> Event | None:
         async with self._lock:
             room = self._room(session)
-            event = room.join(user)
-            if event is not None:
-                await deliver(event, room.subscribers)
-            return event
+            events = self._joined(room, user)
+            return deliver(room, events) if events else None
 
     async def leave(self, session: str, user: str) -> Event:
         async with self._lock:
             room = self._room(session)
-            event = room.leave(user)
-            await deliver(event, room.subscribers)
-            return event
+            return deliver(room, self._left(room, user))
 
     async def message(self, session: str, user: str, text: str) -> Event:
         async with self._lock:
             room = self._room(session)
-            event = room.message(user, text)
-            await deliver(event, room.subscribers)
-            return event
+            return deliver(room, room.message(user, text))
+
+
+class BareRooms(Rooms):
+    """The same, but for its subscribers: whoever holds the lock calls them, and waits for them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = asyncio.Lock()
+        self._callbacks: dict[str, dict[str, Callback]] = {}
+
+    async def create(self, host: str, max_participants: int, max_events: int) -> str:
+        async with self._lock:
+            room = self._made(host, max_participants, max_events)
+            self._callbacks[room.id] = {}
+            return room.id
+
+    async def join(self, session: str, user: str) -> Event | None:
+        async with self._lock:
+            events = self._joined(self._room(session), user)
+            return await self._call(session, events) if events else None
+
+    async def leave(self, session: str, user: str) -> Event:
+        async with self._lock:
+            self._callbacks[session].pop(user, None)
+            return await self._call(session, self._left(self._room(session), user))
+
+    async def message(self, session: str, user: str, text: str) -> Event:
+        async with self._lock:
+            return await self._call(session, self._room(session).message(user, text))
 
     async def subscribe(self, session: str, user: str, callback: Callback) -> None:
         async with self._lock:
-            room = self._room(session)
-            if user not in room.participants:
+            if user not in self._room(session).participants:
                 raise Refused("no participant")
-            room.subscribers[user] = callback
+            self._callbacks[session][user] = callback
+
+    async def _call(self, session: str, events: list[Event]) -> Event:
+        for event in events:
+            for callback in tuple(self._callbacks[session].values()):
+                await call(callback, event)
+        return events[0]
 
 
-Work = Callable[[], Event | None]
+Work = Callable[[], list[Event]]
 
 
 class QueuedRooms(Rooms):
@@ -241,28 +336,18 @@ class QueuedRooms(Rooms):
 
     async def join(self, session: str, user: str) -> Event | None:
         room = self._room(session)
-        event: Event | None = await self._do(session, lambda: room.join(user))
+        event: Event | None = await self._do(session, lambda: self._joined(room, user))
         return event
 
     async def leave(self, session: str, user: str) -> Event:
         room = self._room(session)
-        event: Event = await self._do(session, lambda: room.leave(user))
+        event: Event = await self._do(session, lambda: self._left(room, user))
         return event
 
     async def message(self, session: str, user: str, text: str) -> Event:
         room = self._room(session)
         event: Event = await self._do(session, lambda: room.message(user, text))
         return event
-
-    async def subscribe(self, session: str, user: str, callback: Callback) -> None:
-        room = self._room(session)
-
-        def add() -> None:
-            if user not in room.participants:
-                raise Refused("no participant")
-            room.subscribers[user] = callback
-
-        await self._do(session, add)
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -281,12 +366,12 @@ class QueuedRooms(Rooms):
         while True:
             work, done = await queue.get()
             try:
-                event = work()
+                events = work()
             except Exception as error:
                 if not done.done():
                     done.set_exception(error)
                 continue
             if not done.done():
-                done.set_result(event)
-            if event is not None:
-                await deliver(event, room.subscribers)
+                done.set_result(events[0] if events else None)
+            if events:
+                deliver(room, events)

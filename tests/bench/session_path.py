@@ -1,9 +1,10 @@
 """The way of a command through a session in memory, beside two plain asyncio designs.
 
-    python tests/bench/session_path.py [--smoke] [--rounds N] [--json out.json]
+    python tests/bench/session_path.py [--smoke] [--rounds N] [--uvloop] [--json out.json]
 
 `greenroom` keeps a journal in memory, from which each session could be had again. `lock` is one
-dict of sessions, a lock and callbacks; `queue` is one queue and one task per session: see
+dict of sessions, a lock and callbacks; `queue` is one queue and one task per session; `bare` is the
+first without what keeps a slow subscriber from stopping everybody, so no equal of the others: see
 `plain_rooms.py`, which says what they do and what they do not. Every session has a subscriber that
 sees all of its events, and checks that it gets them in order; no figure ends before it has.
 
@@ -24,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from measure import Case, machine, run_rounds, table, timed, write_json
-from plain_rooms import LockedRooms, QueuedRooms, Rooms
+from measure import Case, Loops, machine, run, run_rounds, table, timed, write_json
+from plain_rooms import BareRooms, LockedRooms, QueuedRooms, Rooms
 
 import greenroom
 
@@ -169,6 +170,10 @@ class Queued(Plain):
     kind = QueuedRooms
 
 
+class Bare(Plain):
+    kind = BareRooms
+
+
 # --- what is measured ----------------------------------------------------------------------------
 
 
@@ -239,14 +244,19 @@ async def hosted(kind: type[House], work: Work, sessions: int, scale: Scale) -> 
 
 # --- the table -----------------------------------------------------------------------------------
 
-CONTENDERS: dict[str, type[House]] = {"greenroom": Greenroom, "lock": Locked, "queue": Queued}
+CONTENDERS: dict[str, type[House]] = {
+    "greenroom": Greenroom,
+    "lock": Locked,
+    "queue": Queued,
+    "bare": Bare,
+}
 
 
 def cases(scale: Scale) -> list[Case]:
     """Every row of the table."""
 
     def figure(kind: type[House], work: Work, sessions: int) -> float:
-        return asyncio.run(hosted(kind, work, sessions, scale))
+        return run(hosted(kind, work, sessions, scale))
 
     def each(work: Work, sessions: int) -> dict[str, Callable[[], float]]:
         return {
@@ -270,7 +280,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--smoke", action="store_true", help="tiny counts: does it run at all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there too")
+    Loops.offer(parser)
     options = parser.parse_args(arguments)
+    Loops.choose(options)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     scale, rounds = (SMOKE, 1) if options.smoke else (FULL, options.rounds)
     measured = cases(scale)

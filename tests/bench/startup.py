@@ -11,7 +11,6 @@ acknowledged. The number in brackets is the spread of the rounds.
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import os
 import subprocess
@@ -20,7 +19,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from measure import Case, machine, run_rounds, table, write_json
+from measure import Case, Shared, machine, run_rounds, table, write_json
 
 DEPENDENCIES = ("pykka", "msgspec", "structlog")
 
@@ -75,7 +74,6 @@ class Begun:
     def __init__(self, bytecode: str) -> None:
         self._environ = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode}
         self._environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        self._left: dict[tuple[str, str], float] = {}
         self.run()  # compiles everything
 
     def run(self) -> dict[tuple[str, str], float]:
@@ -86,18 +84,13 @@ class Begun:
         figures = json.loads(done.stdout)
         return {(part, what): figures[part][what] for part in figures for what in figures[part]}
 
-    def figure(self, part: str, what: str) -> float:
-        """One that was asked for before is of the next process."""
-        if (part, what) not in self._left:
-            self._left = self.run()
-        return self._left.pop((part, what))
-
 
 def cases(begun: Begun) -> list[Case]:
     """Every row of the table."""
+    shared = Shared(begun.run)
 
     def part(name: str, what: str = "ms") -> Callable[[], float]:
-        return functools.partial(begun.figure, name, what)
+        return shared.each((name, what))
 
     def imports(what: str) -> dict[str, Callable[[], float]]:
         return {name: part(name, what) for name in ("greenroom", "dependencies")}

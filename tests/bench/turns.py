@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from measure import Case, machine, resident_bytes, run_rounds, table, write_json
+from measure import Case, Shared, machine, resident_bytes, run_rounds, table, write_json
 
 import greenroom
 
@@ -56,6 +56,14 @@ class Seen:
         """Of how long a post took."""
         ordered = sorted(self.posts_s)
         return ordered[min(int(len(ordered) * share), len(ordered) - 1)] * 1e3
+
+    def figures(self, deltas: int) -> dict[str, float]:
+        return {
+            "p50": self.percentile_ms(0.5),
+            "p99": self.percentile_ms(0.99),
+            "rate": deltas / self.flooded_s if deltas else 0.0,
+            "grown": self.grown / 2**20,
+        }
 
 
 async def host(deltas: int) -> Seen:
@@ -90,19 +98,19 @@ async def bare(deltas: int) -> float:
 
 def cases(deltas: int) -> list[Case]:
     """Every row of the table."""
+    shared = {
+        "greenroom": Shared(lambda: asyncio.run(host(deltas)).figures(deltas)),
+        "alone": Shared(lambda: asyncio.run(host(0)).figures(0)),
+    }
 
-    def of(figure: Callable[[Seen], float], flooded: int) -> Callable[[], float]:
-        return lambda: figure(asyncio.run(host(flooded)))
-
-    def both(figure: Callable[[Seen], float]) -> dict[str, Callable[[], float]]:
-        return {"greenroom": of(figure, deltas), "alone": of(figure, 0)}
+    def both(figure: str) -> dict[str, Callable[[], float]]:
+        return {name: seen.each(figure) for name, seen in shared.items()}
 
     text = sum(len(f"{number % 1000} ") for number in range(deltas))
-    rate = of(lambda seen: deltas / seen.flooded_s, deltas)
-    grown = of(lambda seen: seen.grown / 2**20, deltas)
+    rate, grown = (shared["greenroom"].each(figure) for figure in ("rate", "grown"))
     return [
-        Case("post to another session, p50", "ms", both(lambda seen: seen.percentile_ms(0.5))),
-        Case("post to another session, p99", "ms", both(lambda seen: seen.percentile_ms(0.99))),
+        Case("post to another session, p50", "ms", both("p50")),
+        Case("post to another session, p99", "ms", both("p99")),
         Case(
             "pieces of text, published",
             "/s",

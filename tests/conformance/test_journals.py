@@ -680,6 +680,19 @@ async def test_one_session_is_found_as_it_is_listed(journal: Journal) -> None:
     assert await journal.find("nobody") is None
 
 
+@played
+async def test_no_row_that_is_read_tells_the_members(journal: Journal) -> None:
+    await create(journal, "made", members=("ann",))
+    await create(journal, members=("ann",))
+    await append(journal, b"e", members=("ann", "bob"))
+
+    page = await journal.list(SessionQuery())
+    rows = [*page.rows, *await journal.joined_by("ann"), await journal.find("s")]
+
+    assert len(rows) >= 3
+    assert all(found is not None and found.members is None for found in rows)
+
+
 # --- open and close ------------------------------------------------------------------------------
 
 

@@ -122,7 +122,7 @@ def test_a_group_of_every_kind_runs_in_order(db: sqlite3.Connection) -> None:
             appended("a", b"2", after=1),
             Snapshot("a", 5, Reply(), b"state", 1, 2),
             Release("a", 0, Reply(), 1, End(1, 3)),
-            Take("a", 0, Reply()),
+            Take("a", 0, Reply(), Reply()),
             appended("a", b"3", after=2, epoch=2),
             Create("c", 0, Reply(), new),
             appended("c", b"1"),
@@ -141,9 +141,9 @@ def test_refusals_in_a_group_stand_beside_what_is_written(db: sqlite3.Connection
         [
             appended("a", b"1"),
             Create("a", 0, Reply(), new),
-            Take("c", 0, Reply()),
+            Take("c", 0, Reply(), Reply()),
             appended("b", b"x", epoch=9),
-            Take("b", 0, Reply()),
+            Take("b", 0, Reply(), Reply()),
             appended("b", b"x"),
             appended("b", b"1", epoch=2),
         ],
@@ -185,7 +185,7 @@ class Corrupt(Take):
 
 
 def test_a_damaged_page_harms_no_other_of_the_group(db: sqlite3.Connection) -> None:
-    claim = Corrupt("a", 0, Reply())
+    claim = Corrupt("a", 0, Reply(), Reply())
 
     outcomes = write_group(db, [appended("b", b"1"), claim, appended("a", b"1")])
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import gc
 import weakref
 from collections import deque
@@ -20,8 +21,12 @@ class Owner:
 
     def __init__(self) -> None:
         self.seen: list[Any] = []
+        self.contained: list[tuple[Any, BaseException]] = []
 
-    def process(self, mail: Mail) -> None:
+    def contain(self, mail: Mail, error: BaseException) -> None:
+        self.contained.append((mail.message, error))
+
+    def handle(self, mail: Mail) -> None:
         if callable(mail.message):
             mail.message()
         else:
@@ -97,6 +102,25 @@ def test_mail_that_comes_with_the_last_command_of_a_run_asks_for_another() -> No
     assert box.run(throughput=1)
     assert not box.run(throughput=1)
     assert owner.seen == ["late"]
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, asyncio.CancelledError])
+@pytest.mark.parametrize("lane", [Mailbox.put, Mailbox.put_system], ids=["command", "system"])
+def test_whatever_a_message_raises_is_contained_and_the_next_one_handled(
+    lane: Any, kind: type[BaseException]
+) -> None:
+    box, owner, dispatcher = mailbox()
+    error = kind()
+
+    def fail() -> None:
+        raise error
+
+    lane(box, Mail(fail))
+    lane(box, Mail("one"))
+    dispatcher.run_until_idle()
+
+    assert owner.contained == [(fail, error)]
+    assert owner.seen == ["one"]
 
 
 # --- scheduling ----------------------------------------------------------------------------------
@@ -398,6 +422,144 @@ def test_a_put_just_before_a_close_if_idle_keeps_the_mailbox_open() -> None:
 
     dispatcher.run_until_idle()
     assert owner.seen == ["one"]
+
+
+# --- putting without the lock --------------------------------------------------------------------
+
+
+class Lane(deque[Mail]):
+    """A lane in which somebody else acts just before mail is appended, just after it, or between
+    being taken off a mailbox and being looked into once more."""
+
+    def __init__(self, box: Mailbox, **acts: Callable[[], Any]) -> None:
+        super().__init__(box._user or ())
+        self.box, self.acts = box, acts
+        box._user = self
+
+    def act(self, moment: str) -> None:
+        self.acts.pop(moment, bool)()
+
+    def append(self, mail: Mail) -> None:
+        self.act("before")
+        super().append(mail)
+        self.act("after")
+
+    def remove(self, mail: Mail) -> None:
+        assert self.box._user is not self, "its mail is being handled without the lock"
+        super().remove(mail)
+
+    def __len__(self) -> int:
+        if self.box._user is not self:
+            self.act("off")
+        return super().__len__()
+
+
+@pytest.fixture(autouse=True)
+def _with_the_interpreters_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("greenroom.actors.kernel.mailbox._ONE_AT_A_TIME", True)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_mail_for_a_lane_that_is_run_dry_meanwhile_is_handled_once(moment: str) -> None:
+    box, owner, dispatcher = mailbox()
+    put(box, "one")
+
+    Lane(box, **{moment: dispatcher.run_until_idle})
+    put(box, "two")
+    put(box, "three")
+    dispatcher.run_until_idle()
+
+    assert owner.seen == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["handled", "waiting"])
+def test_mail_for_a_lane_that_is_just_taken_off_puts_it_on_again(back: bool) -> None:
+    """The mail is there, and whoever put it has not looked yet whether the lane is."""
+    box, owner, dispatcher = mailbox()
+    put(box, "one")
+    lane = Lane(box, off=lambda: deque.append(lane, late))
+    late = Mail("late")
+
+    assert box.run(1)  # it was taken off, and put on again
+    assert box._user is lane
+    if not back:
+        dispatcher.run_until_idle()
+    box._put_again(late, lane)
+    dispatcher.run_until_idle()
+
+    assert owner.seen == ["one", "late"]
+
+
+def test_mail_for_a_lane_that_close_has_emptied_is_refused() -> None:
+    box, _, _ = mailbox()
+    put(box, "one")
+    Lane(box, before=box.close)
+
+    with pytest.raises(MailboxClosed) as refusal:
+        ask(box, "late", Mailbox.put)
+
+    assert refusal.value.returned == "late"
+
+
+@pytest.mark.parametrize("moment", ["after", "off"])
+def test_mail_for_a_lane_that_close_empties_is_answered_once(moment: str) -> None:
+    box, owner, dispatcher = mailbox()
+    put(box, "one")
+    reply: Reply[Any] = Reply()
+    mail = Mail("late", reply)
+    before = Reply.late_sets.count
+
+    if moment == "after":
+        Lane(box, after=box.close)
+        box.put(mail)
+    else:
+        lane = Lane(box, off=lambda: deque.append(lane, mail))
+        box.close()
+        box._put_again(mail, lane)
+    dispatcher.run_until_idle()
+
+    assert isinstance(reply.error, MailboxClosed)
+    assert (owner.seen, Reply.late_sets.count) == ([], before)
+
+
+def test_a_mailbox_is_not_idle_if_mail_comes_as_its_lane_is_taken_off() -> None:
+    box, owner, dispatcher = mailbox()
+    closed: list[bool] = []
+    put(box, lambda: closed.append(box.close_if_idle()))
+    lane = Lane(box, off=lambda: deque.append(lane, Mail("late")))
+
+    dispatcher.run_until_idle()
+
+    assert (closed, owner.seen) == ([False], ["late"])
+
+
+def test_mail_for_a_lane_of_a_mailbox_that_was_idle_is_refused() -> None:
+    box, owner, dispatcher = mailbox()
+    refused: list[MailboxClosed] = []
+
+    def late() -> None:
+        Lane(box, before=box.close_if_idle)
+        with pytest.raises(MailboxClosed) as refusal:
+            put(box, "late")
+        refused.append(refusal.value)
+
+    put(box, late)
+    dispatcher.run_until_idle()
+
+    assert [error.returned for error in refused] == ["late"]
+    assert owner.seen == []
+
+
+def test_without_the_interpreters_lock_every_put_takes_the_mailboxs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("greenroom.actors.kernel.mailbox._ONE_AT_A_TIME", False)
+    box, _, _ = mailbox()
+    put(box, "one")
+    box._lock = Interrupted(before=box.close)
+
+    with pytest.raises(MailboxClosed):
+        put(box, "two")
 
 
 def test_closing_twice_answers_nobody_twice() -> None:

@@ -21,12 +21,12 @@ class Jealous(Probe):
         self.overlaps = 0
         self._in_hand = threading.Lock()
 
-    def process(self, mail: Mail) -> None:
+    def handle(self, mail: Mail) -> None:
         if not self._in_hand.acquire(blocking=False):
             self.overlaps += 1
             return
         try:
-            super().process(mail)
+            super().handle(mail)
         finally:
             self._in_hand.release()
 

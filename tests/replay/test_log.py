@@ -288,6 +288,23 @@ def test_lx9_a_silent_session_does_not_keep_its_old_events() -> None:
     play(scene)
 
 
+def test_lx9_a_session_that_has_left_without_readers_keeps_no_events() -> None:
+    """Not even until they would have been too old."""
+
+    async def scene() -> None:
+        async with greenroom.Runtime(clock=ManualClock(), live_age_s=10.0) as runtime:
+            session = await runtime.create(user="ann", id="s")
+            await session.post("ann", "early")
+            live: Any = runtime._logs.get("s")
+            assert shown(live.read(live.first_index, 10)) != []
+
+            assert await runtime.passivate("s")
+
+            assert live.read(live.first_index, 10) == []
+
+    play(scene)
+
+
 def test_lx9_the_events_of_a_session_that_has_left_are_freed_under_its_readers() -> None:
     async def scene() -> None:
         clock = ManualClock()

@@ -55,7 +55,7 @@ class Slate:
 class Desk:
     """An outbox, and a note of everything that leaves it."""
 
-    def __init__(self, snapshot_bytes: int = 1000) -> None:
+    def __init__(self, snapshot_bytes: int = 1000, claimed: Reply[None] | None = None) -> None:
         self.journal, self.stats, self.state = Slate(), Stats(), room()
         self.live = LiveLog("s")
         self.live.open(incarnation="cafe", epoch=7, revision=0, end=None)
@@ -68,7 +68,14 @@ class Desk:
             stats=self.stats,
             snapshot_bytes=snapshot_bytes,
         )
-        self.outbox = Outbox(stage, self.live, self.mailbox, 7, self)  # type: ignore[arg-type]
+        self.outbox = Outbox(
+            stage,
+            self.live,
+            self.mailbox,  # type: ignore[arg-type]
+            7,
+            self,
+            claimed=claimed,
+        )
 
     def append(self, *sizes: int) -> Commit:
         return self.outbox.append([b"x" * size for size in sizes], self.state, after=0)
@@ -166,6 +173,55 @@ def test_p07_a_commit_lets_out_no_more_than_is_durable() -> None:
     desk.outbox.on_committed()
 
     assert [note for note in desk.notes if ":" in note] == ["one: done", "two: done", "three: done"]
+
+
+def test_p15_nothing_is_published_under_an_epoch_that_could_be_given_out_once_more() -> None:
+    claimed: Reply[None] = Reply()
+    desk = Desk(claimed=claimed)
+
+    desk.hold("read")
+    desk.hold("typing", TEXT)
+    desk.hold("read after")
+    assert (desk.notes, desk.published) == (["read: done"], [])
+
+    claimed.set()
+    assert desk.signals == [Committed(7)]
+    assert desk.outbox.on_committed() is None
+    desk.hold("typing", TEXT)
+    assert desk.notes[1:] == [
+        "typing: done", "effect of TextStreamed", "read after: done",
+        "typing: done", "effect of TextStreamed",
+    ]  # fmt: skip
+    assert desk.published == [1, 2]
+
+
+def test_what_is_durable_under_an_epoch_need_not_wait_for_its_claim() -> None:
+    desk = Desk(claimed=Reply())
+    commit = desk.append(3)
+    desk.hold("post", POSTED, commit=commit)
+
+    commit.set(1)
+
+    assert desk.outbox.on_committed() is None
+    assert desk.notes == ["post: done", "effect of SessionPaused"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_claim_that_does_not_get_to_the_disk_is_a_failure_once_it_matters(first: bool) -> None:
+    claimed: Reply[None] = Reply()
+    desk = Desk(claimed=claimed)
+    if first:
+        claimed.set_error(JournalFailed("io"))
+    desk.hold("read")
+    assert (desk.notes, desk.signals) == (["read: done"], [])
+
+    desk.hold("typing", TEXT)
+    if not first:
+        claimed.set_error(JournalFailed("io"))
+
+    assert desk.signals == [Committed(7)]
+    assert isinstance(desk.outbox.on_committed(), JournalFailed)
+    assert desk.published == []
 
 
 def test_one_message_tells_of_a_whole_group_commit() -> None:

@@ -45,8 +45,8 @@ MUTATIONS = (
     Mutation(
         "the mailbox does not look a second time",
         "actors/kernel/mailbox.py",
-        "            self._scheduled = self._has_work()\n            return self._scheduled",
-        "            self._scheduled = False\n            return bool(self._system)",
+        "self._scheduled = self._has_work()\n                return self._scheduled",
+        "self._scheduled = False\n                return bool(self._system)",
     ),
     Mutation(
         "a reservation is not released when a place is closed",
@@ -113,7 +113,8 @@ MUTATIONS = (
     Mutation(
         "a session leaves without looking for mail",
         "actors/kernel/mailbox.py",
-        "            if self._user or any(map(_is_question, self._system or ())):\n"
+        "            if self._user or any(map(_is_question, self._system or ())) "
+        "or not self._take_off():\n"
         "                return False\n            self._closed = True",
         "            self._user = None\n            self._closed = True",
     ),
@@ -246,8 +247,8 @@ MUTATIONS = (
     Mutation(
         "an event is applied, and not journaled",
         "actors/session/actor.py",
-        "            held.commit = self._outbox.append(bodies, row, after=before)\n",
-        "            held.commit = self._outbox.append(bodies[:1], row, after=before)\n",
+        "            held.commit = outbox.append(bodies, row, after=before)\n",
+        "            held.commit = outbox.append(bodies[:1], row, after=before)\n",
     ),
     Mutation(
         "a parting takes the mailbox of its successor",

@@ -79,11 +79,13 @@ class Jealous(Probe):
         actor._start_actor_loop()
         return actor
 
-    def process(self, mail: Any) -> None:
+    def handle(self, mail: Any) -> None:
         self.overlaps += self.busy
         self.busy = True
-        super().process(mail)
-        self.busy = False
+        try:
+            super().handle(mail)
+        finally:
+            self.busy = False
 
 
 comings_and_goings = st.one_of(

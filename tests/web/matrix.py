@@ -150,6 +150,7 @@ OPEN: Final[frozenset[str]] = frozenset(
         "/static/favicon.svg",
         "/static/feed.js",
         "/static/page.css",
+        "/static/parts.js",
         "/static/talk.js",
         "/v1/docs",
         "/v1/docs.css",

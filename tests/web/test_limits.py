@@ -17,7 +17,7 @@ from greenroom.adapters.web.limits import Buckets
 from greenroom.adapters.web.principal import Principal
 from greenroom.adapters.web.streams import codes
 from greenroom.adapters.web.streams.frames import Ack, Error
-from greenroom.adapters.web.streams.websocket import REFUSALS
+from greenroom.adapters.web.streams.websocket import HASTY
 
 
 def test_a_burst_at_once_and_then_the_rate() -> None:
@@ -130,7 +130,7 @@ def test_too_many_commands_are_refused_one_by_one_and_then_the_socket_is_closed(
             await clock.advance(0)
             assert type(answers(ann)[-1]) is Ack  # the count of those refused begins again
 
-            for n in range(REFUSALS - 1):
+            for n in range(HASTY - 1):
                 ann.tell({"do": "post", "id": n, "text": "hi"})
             await clock.advance(0)
             assert ann.code is None

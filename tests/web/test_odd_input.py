@@ -82,11 +82,12 @@ def check(operation: dict[str, Any], answer: Any, sent: Any) -> None:
         assert known, (sent, name)
 
 
-TYPED = [
-    each
-    for each in operations()
-    if each[2].get("security") != [] and "streams" not in each[2]["tags"]
-]
+def is_typed(operation: dict[str, Any]) -> bool:
+    """Whether it leaves a house behind that can be asked again."""
+    return operation.get("security") != [] and operation["operationId"] != "drain"
+
+
+TYPED = [each for each in operations() if is_typed(each[2]) and "streams" not in each[2]["tags"]]
 
 
 class Client:
@@ -127,7 +128,8 @@ class Client:
         for kind in ("text/plain", "application/xml", "", "application/json; charset=x"):
             await self.send(content=b"{}", headers={"content-type": kind})
         much = await self.send(content=b'"' + b"x" * (1 << 20) + b'"', headers=headers)
-        assert (much.status_code, much.json()["code"]) == (413, "too_large")
+        if much.status_code != 403:
+            assert (much.status_code, much.json()["code"]) == (413, "too_large")
 
 
 @pytest.mark.parametrize(
@@ -137,13 +139,18 @@ def test_the_answer_is_described(path: str, method: str, said: dict[str, Any]) -
     async def scene() -> None:
         web = {"wait_max_s": 0.001, "request_burst": 10_000, "max_body_bytes": 1 << 20}
         many = {"max_sessions": 10_000, "max_sessions_per_user": 10_000}
-        async with house(web=web, **many) as h, h.client("ann+operator", leaves=True) as http:
+        async with (
+            house(web=web, **many) as h,
+            h.client("ann+operator", leaves=True) as inside,
+            h.client("bob", leaves=True) as outside,
+        ):
             await h.runtime.create("ann", id="s")
-            client = Client(http, path, method, said)
-            for parameter in said.get("parameters", ()):
-                await client.odd_parameter(parameter["name"], parameter["in"])
-            if "requestBody" in said:
-                await client.odd_body()
+            for http in (outside, inside):
+                client = Client(http, path, method, said)
+                for parameter in said.get("parameters", ()):
+                    await client.odd_parameter(parameter["name"], parameter["in"])
+                if "requestBody" in said:
+                    await client.odd_body()
 
     play(scene)
 

@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 from theatre import play, settle
 from web.kit import house
+from web.test_odd_input import check
+from web.test_openapi import DESCRIBED
 
 SESSION = "/v1/sessions/s"
 PEOPLE = f"{SESSION}/participants"
+
+JOIN = DESCRIBED["paths"]["/v1/sessions/{id}/participants"]["post"]
 
 
 def test_whoever_knows_the_id_joins() -> None:
@@ -78,6 +82,7 @@ def test_who_cannot_come_in_is_told_why(
             await ann.post("/v1/sessions", json={"id": "s", "settings": settings})
             refused = await bob.post(PEOPLE, json=body)
             assert (refused.status_code, refused.json()["code"]) == (status, code)
+            check(JOIN, refused, body)
             await ann.post(f"{SESSION}/end")
             assert (await bob.post(PEOPLE, json={})).json()["code"] == "ended"
 

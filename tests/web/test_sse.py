@@ -366,12 +366,15 @@ def test_a_reader_that_leaves_while_nothing_happens_is_noticed() -> None:
             session = await opened(h)
             wire = stream(h.app, "s1", "ann")
             await settle()
-            assert len(h.hall.connections) == 1
+            [each] = h.hall.connections._open
+            reader = each._reading.result()  # type: ignore[attr-defined]
+            assert not reader.actor_inbox.closed
             await wire.leave()
             await say(session, *numbered(3))
             await settle()
 
             assert len(h.hall.connections) == 0
+            assert reader.actor_inbox.closed
             assert wire.tries == 2  # the start, and hello
 
     play(scene)
@@ -587,7 +590,9 @@ def test_the_room_hears_of_the_first_stream_and_of_the_last() -> None:
             ann = stream(h.app, "s1", "ann")
             await clock.advance(1)
             silent = stream(h.app, "s1", "bob")
-            one, two = (stream(h.app, "s1", "bob", "presence=true") for _ in range(2))
+            one = stream(h.app, "s1", "bob", "presence=true")
+            await clock.advance(1)
+            two = stream(h.app, "s1", "bob", "presence=true")
             await clock.advance(1)
             assert shown(ann) == [("bob", True)]
 

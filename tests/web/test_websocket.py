@@ -24,7 +24,7 @@ from greenroom.actors.subscriber import BATCH
 from greenroom.adapters.web.principal import Credentials, Principal
 from greenroom.adapters.web.streams import codes, frames
 from greenroom.adapters.web.streams.follower import HOLD
-from greenroom.adapters.web.streams.websocket import IN_FLIGHT, REFUSALS
+from greenroom.adapters.web.streams.websocket import HASTY, IN_FLIGHT
 
 UNLIMITED = {"requests_per_s": 1e6, "request_burst": 1_000_000}
 
@@ -361,12 +361,12 @@ def test_more_commands_than_one_may_send_are_refused_and_at_last_closed() -> Non
             await clock.advance(1)
             assert words(wire.told) == ["m0", "m1", "m5"]
 
-            for number in range(REFUSALS + 1):
+            for number in range(HASTY + 1):
                 wire.tell({"do": "post", "id": number, "text": "m"})
             await clock.advance(0.1)
             await wire.task
             assert wire.code == codes.TOO_MANY
-            assert answers(wire.told)[-1].id == REFUSALS
+            assert answers(wire.told)[-1].id == HASTY
 
     play(scene)
 

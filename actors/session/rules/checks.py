@@ -35,7 +35,8 @@ def require(state: State, user: UserId, permission: Permission) -> None:
 def require_open(state: State, user: UserId, permission: Permission = "speak") -> None:
     """Refuse unless `user` may speak, or do what needs `permission`, and the session is open."""
     require(state, user, permission)
-    require_state(state, "active")
+    if state.lifecycle != "active":
+        require_state(state, "active")
     if state.closing is not None:
         raise SessionEnded(state.id, ("active",))
 

@@ -1,9 +1,9 @@
 // The dashboard: what the server says of itself once a tick, and one session in full.
 
 import { Api, Refused } from "./feed.js";
+import { SignIn, element } from "./parts.js";
 
 const $ = (id) => document.getElementById(id);
-const dev = document.body.dataset.auth === "dev";
 const api = new Api(new URL(".", location.href).href);
 const TICKS = 90, MOST_EVENTS = 5000, MOST_SHOWN = 300;
 
@@ -59,36 +59,19 @@ class Stream {
 
 // --- coming in ------------------------------------------------------------------------------------
 
-function askWho(why = "") {
-  $("who-label").textContent = dev ? "Your name" : "Access token or API key";
-  $("who").type = dev ? "text" : "password";
-  $("sign-in-error").textContent = why;
-  $("sign-in").showModal();
-}
-
-$("sign-in").addEventListener("cancel", (event) => event.preventDefault());
-$("sign-in").querySelector("form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const shown = $("who").value.trim();
-  if (!shown) return;
-  sessionStorage.setItem("greenroom", shown);
-  $("sign-in").close();
-  comeIn();
+const signIn = new SignIn(api, (me) => {
+  if (!me.scopes.includes("operator")) return signIn.ask("The dashboard is for operators.");
+  watch();
+  choose();
 });
 
 async function comeIn() {
-  api.credential = sessionStorage.getItem("greenroom");
-  if (!api.credential) return askWho();
   try {
-    const me = await api.call("GET", "v1/me");
-    if (!me.scopes.includes("operator")) return askWho("The dashboard is for operators.");
+    await signIn.begin();
   } catch (error) {
-    if (error instanceof Refused && error.status === 401) return askWho("That was not accepted.");
     status(error.message, "bad");
-    return setTimeout(comeIn, 2000);
+    setTimeout(comeIn, 2000);
   }
-  watch();
-  choose();
 }
 
 function watch() {
@@ -367,13 +350,6 @@ async function order(path, body) {
 }
 
 // --- small things ---------------------------------------------------------------------------------
-
-function element(tag, className, text) {
-  const it = document.createElement(tag);
-  if (className) it.className = className;
-  if (text !== undefined) it.textContent = text;
-  return it;
-}
 
 function svg(tag, attributes = {}, text) {
   const it = document.createElementNS("http://www.w3.org/2000/svg", tag);

@@ -1,12 +1,10 @@
 // The talk page: one session, whoever takes part in it, and the words as they come.
 
-import { Api, Feed, Refused, randomKey } from "./feed.js";
+import { Api, Feed, randomKey } from "./feed.js";
+import { SignIn, element } from "./parts.js";
 
 const $ = (id) => document.getElementById(id);
-const dev = document.body.dataset.auth === "dev";
-const root = new URL(".", location.href).href;
-
-const api = new Api(root);
+const api = new Api(new URL(".", location.href).href);
 let me = null;        // the user, as the server knows them
 let session = null;   // its id
 let feed = null;
@@ -18,39 +16,17 @@ let waiting = new Map();  // id of a command -> the element of what was not ackn
 
 // --- coming in ---------------------------------------------------------------------------------
 
-function askWho(why = "") {
-  $("who-label").textContent = dev ? "Your name" : "Access token or API key";
-  $("who").type = dev ? "text" : "password";
-  $("sign-in-error").textContent = why;
-  $("sign-in").showModal();
-}
-
-$("sign-in").addEventListener("cancel", (event) => event.preventDefault());
-$("sign-in").querySelector("form").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const shown = $("who").value.trim();
-  if (shown) {
-    sessionStorage.setItem("greenroom", shown);
-    $("sign-in").close();
-    await comeIn();
-  }
+const signIn = new SignIn(api, async (known) => {
+  me = known;
+  await open(new URLSearchParams(location.hash.slice(1)).get("session"));
 });
 
 async function comeIn() {
-  const shown = sessionStorage.getItem("greenroom");
-  if (!shown) return askWho();
-  api.credential = shown;
   try {
-    me = await api.call("GET", "v1/me");
-    await open(new URLSearchParams(location.hash.slice(1)).get("session"));
+    await signIn.begin();
   } catch (error) {
-    if (error instanceof Refused && error.status === 401) {
-      sessionStorage.removeItem("greenroom");
-      askWho("That was not accepted.");
-    } else {
-      note(error.message, true);
-      status("not connected", "bad");
-    }
+    note(error.message, true);
+    status("not connected", "bad");
   }
 }
 
@@ -143,13 +119,6 @@ function onEvent(event) {
 }
 
 // --- what is shown ------------------------------------------------------------------------------
-
-function element(tag, className, text) {
-  const it = document.createElement(tag);
-  if (className) it.className = className;
-  if (text !== undefined) it.textContent = text;
-  return it;
-}
 
 function put(item) {
   const main = document.querySelector("main");
