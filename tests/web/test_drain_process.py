@@ -60,6 +60,7 @@ class Process:
 
 @asynccontextmanager
 async def serving(journal: Path, budget_s: float = BUDGET_S) -> AsyncIterator[Process]:
+    path = os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "greenroom", "serve", "--dev", "--port", "0"),
         *("--journal", f"sqlite:///{journal}", "--pipeline", "web.drained:answer"),
