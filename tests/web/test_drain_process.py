@@ -67,10 +67,7 @@ async def serving(journal: Path, budget_s: float = BUDGET_S) -> AsyncIterator[Pr
         *("--budget", str(budget_s)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path))),
-        },
+        env={**os.environ, "PYTHONPATH": path},
         cwd=journal.parent,  # where no module is by the name of one of the tests'
         limit=1 << 24,
     )
