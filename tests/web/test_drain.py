@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from web.kit import house
 from web.wire import socket, stream, until, words
 
 import greenroom
+from greenroom.adapters.web.server import Server
 from greenroom.adapters.web.streams import codes, frames
 
 
@@ -96,5 +98,18 @@ def test_an_operator_who_drains_sees_the_house_report() -> None:
             assert (await result).text == "half and half"
             assert (await asked).json()["handed_back"] == []
             assert (await joined).passivated == ["s1"]
+
+    play(scene)
+
+
+def test_it_is_not_ready_from_the_first_moment() -> None:
+    """Before the loop has turned: uvicorn looks at what a signal has asked for every 0.1 s."""
+
+    async def scene() -> None:
+        async with house() as h, h.client() as nobody:
+            Server(h.app, h.hall)._on_signal(signal.SIGTERM)
+
+            assert h.hall.draining
+            assert (await nobody.get("/readyz")).status_code == 503
 
     play(scene)

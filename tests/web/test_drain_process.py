@@ -60,13 +60,15 @@ class Process:
 
 @asynccontextmanager
 async def serving(journal: Path, budget_s: float = BUDGET_S) -> AsyncIterator[Process]:
+    path = os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "greenroom", "serve", "--dev", "--port", "0"),
         *("--journal", f"sqlite:///{journal}", "--pipeline", "web.drained:answer"),
         *("--budget", str(budget_s)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**os.environ, "PYTHONPATH": path},
+        cwd=journal.parent,  # where no module is by the name of one of the tests'
         limit=1 << 24,
     )
     assert process.stdout is not None
