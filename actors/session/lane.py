@@ -210,6 +210,7 @@ class Lane:
             if type(event) is MessagePosted and event.message.turn == run.turn:
                 run.record(event.message.text)
             elif isinstance(event, TurnEnded | ApprovalRequested) and event.turn == run.turn:
+                self._stage.timings.turns.add(self._stage.clock.monotonic() - run.began_s)
                 self.stop()
                 return
 
@@ -219,7 +220,6 @@ class Lane:
         if run is None:
             return
         run.stop()
-        self._stage.timings.turns.add(self._stage.clock.monotonic() - run.began_s)
         if not run.done:
             self._stopping.append(run)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from recorded import COMMAND, environment
 
@@ -92,6 +92,8 @@ anything = single | st.lists(single, max_size=2) | st.dictionaries(words, single
 
 
 @given(st.dictionaries(words, anything, max_size=3))
+@example({"half": "\ud800"})
+@example({"large": 2**80, "odd": float("nan")})
 def test_whatever_is_logged_is_a_line(event: dict[str, Any]) -> None:
     rendered = logs._render_json(None, "info", {"event": "it", **event})
     assert "\n" not in rendered

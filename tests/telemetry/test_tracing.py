@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 from theatre import Script, play, settle
 from web.kit import House, Named
+from web.logs import logged
 
 import greenroom
 from greenroom.adapters.telemetry import tracing as tracing_file
@@ -284,6 +285,18 @@ def test_a_span_around_the_request_is_the_parent() -> None:
     play(scene)
 
 
+def test_a_span_of_whoever_happened_to_be_first_is_nobodys_parent() -> None:
+    async def scene() -> None:
+        made = Recorded()
+        with made.provider.get_tracer("host").start_as_current_span("request"):
+            async with greenroom.Runtime(made.tracing.traced(searching)) as runtime:
+                session = await runtime.create("ann", id="s1")
+                await (await session.send("ann", "hi")).result()
+        assert [each.parent for each in made.turns] == [None]
+
+    play(scene)
+
+
 def test_what_is_refused_is_not_remembered_and_the_oldest_are_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -296,8 +309,9 @@ def test_what_is_refused_is_not_remembered_and_the_oldest_are_forgotten(
             session = await runtime.create("ann", id="s1")
             refused = session.send("eve", "hi")
             made.tracing.follow("s1", refused, headers)
-            with pytest.raises(greenroom.NotMember):
+            with logged() as lines, pytest.raises(greenroom.NotMember):
                 await refused
+            assert lines == []
             for _ in range(3):
                 sent = session.send("ann", "hi")
                 made.tracing.follow("s1", sent, headers)
