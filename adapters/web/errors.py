@@ -15,12 +15,17 @@ class Malformed(GreenroomError):
         super().__init__(f"the body cannot be read: {why}")
 
 
-class WrongShape(InvalidInput):
-    """A part of what was sent has another type than it must have, is missing, or is unknown."""
+class WrongShape(GreenroomError):
+    """A part of what was sent has another type than it must have, is missing, or is unknown.
+
+    To whoever has sent it that is one thing with a value that can never be accepted.
+    """
+
+    code = InvalidInput.code
 
     def __init__(self, field: str, why: str) -> None:
         self.field, self.limit = field, why
-        GreenroomError.__init__(self, f"{field}: {why}")
+        super().__init__(f"{field}: {why}")
 
 
 class UnsupportedType(GreenroomError):

@@ -53,7 +53,7 @@ BAD_CLAIMS: dict[str, dict[str, Any]] = {
     "never expires": {"exp": None},
     "expires some day": {"exp": "tomorrow"},
     "expires beyond numbers": {"exp": float("inf")},
-    "not yet": {"nbf": int(time.time()) + 60},
+    "not yet": {"nbf": int(time.time()) + 86_400},
     "wrong audience": {"aud": "another"},
     "wrong audiences": {"aud": ["another", "greenroom-admin"]},
     "no audience": {"aud": None},
