@@ -46,6 +46,7 @@ ROWS = {
         "heap grown while some have stalled",
     ],
     "web_fanout": [
+        "delivered, people who chat",
         "delivered, one event at a time",
         "delivered, in bursts",
         "idle connection, resident (RSS)",

@@ -1,4 +1,5 @@
-"""What it costs a server to tell a thousand WebSockets of one session, and to have idle ones.
+"""What it costs a server to tell a thousand WebSockets of one session, or of a hundred in which
+people chat, and to have idle ones.
 
     python tests/bench/web_fanout.py [--smoke] [--rounds N] [--json out.json]
 
@@ -8,10 +9,11 @@ what one reader says to all of them, in turn: no session, no journal, no cursors
 messages of the same length. The readers are in this process, over loopback.
 
 CPU is that of the server's whole process, divided by the events that all readers together have
-had. With one event at a time the next one is posted when all have had the last one; a burst is
-posted at once. Memory is what the server's process has grown by (RSS) for each connection on which
-nothing is sent. All figures of a table come from one run, whose rounds are interleaved. The number
-in brackets is the spread of the rounds.
+had. `echo` sends back to each what it says: what nobody can have for less. People who chat are ten
+in each room, one of whom speaks in all rooms at a time. With one event at a time the next one is
+posted when all have had the last one; a burst is posted at once. Memory is what the server's
+process has grown by (RSS) for each connection on which nothing is sent. All figures of a table come
+from one run, whose rounds are interleaved. The number in brackets is the spread of the rounds.
 """
 
 from __future__ import annotations
@@ -48,6 +50,9 @@ except ImportError:  # Windows
 MARK: Final = b"^"
 """Once in each event, and in nothing else that is sent."""
 
+ROOM: Final = 10
+"""People in one room."""
+
 LENGTH: Final = 399
 """Of an event on the wire, in bytes: that of a short message."""
 
@@ -61,10 +66,11 @@ class Scale:
     bursts: int
     burst: int
     idle: int
+    chats: int
 
 
-FULL = Scale(1000, singles=100, bursts=10, burst=50, idle=5000)
-SMOKE = Scale(10, singles=3, bursts=2, burst=5, idle=20)
+FULL = Scale(1000, singles=100, bursts=10, burst=50, idle=5000, chats=100)
+SMOKE = Scale(10, singles=3, bursts=2, burst=5, idle=20, chats=3)
 
 
 # --- the servers ---------------------------------------------------------------------------------
@@ -78,24 +84,38 @@ class Anybody:
 
 
 async def serve_greenroom(sockets: Any) -> None:
-    async with greenroom.Runtime(journal="memory:") as runtime:
+    async with greenroom.Runtime(max_sessions=1_000, max_sessions_per_user=1_000) as runtime:
+        rooms = FULL.readers // ROOM
         await runtime.create("ann", id="s")
+        for number in range(rooms):
+            await runtime.create("ann", id=f"s{number}")
         many = WebSettings(max_connections=100_000, request_burst=1_000_000)
         app = asgi(runtime, [Anybody()], many)
         await serve(app, sockets)
 
 
 async def serve_bare(sockets: Any) -> None:
-    everybody: list[Any] = []
+    rooms: dict[str, list[Any]] = {}
 
-    async def app(_: Any, receive: Any, send: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "websocket.accept"})
+        everybody = rooms.setdefault(scope["path"], [])
         everybody.append(send)
         while (message := await receive())["type"] == "websocket.receive":
             for each in everybody:
                 await each({"type": "websocket.send", "text": message["text"]})
         everybody.remove(send)
+
+    await serve(app, sockets)
+
+
+async def serve_echo(sockets: Any) -> None:
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message["text"]})
 
     await serve(app, sockets)
 
@@ -119,7 +139,7 @@ def configured(app: Any) -> uvicorn.Config:
     )
 
 
-SERVERS: Final = {"greenroom": serve_greenroom, "bare": serve_bare}
+SERVERS: Final = {"greenroom": serve_greenroom, "bare": serve_bare, "echo": serve_echo}
 
 
 def child(name: str, tells: str) -> None:
@@ -147,8 +167,8 @@ def child(name: str, tells: str) -> None:
 class Reader(asyncio.Protocol):
     """One WebSocket, which counts the marks in what it is sent."""
 
-    def __init__(self, crowd: Crowd) -> None:
-        self._crowd = crowd
+    def __init__(self, crowd: Crowd, session: str) -> None:
+        self._crowd, self._session = crowd, session
         self._open = False
         self._rest = b""
 
@@ -156,7 +176,8 @@ class Reader(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         transport.write(
-            b"GET /v1/sessions/s/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+            f"GET /v1/sessions/{self._session}/ws HTTP/1.1\r\n".encode()
+            + b"Host: localhost\r\nUpgrade: websocket\r\n"
             b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
@@ -196,9 +217,10 @@ def payload(data: bytes, start: int) -> tuple[int, int] | None:
 
 
 class Crowd:
-    """All readers of one server."""
+    """All readers of one server: in one session, or in rooms of `ROOM`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_rooms: bool = False) -> None:
+        self._in_rooms = in_rooms
         self._open = self._marks = self._wanted = 0
         self._done = asyncio.Event()
         self.readers: list[Reader] = []
@@ -208,7 +230,9 @@ class Crowd:
         loop = asyncio.get_running_loop()
         readers -= len(self.readers)
         for _ in range(readers):
-            _, reader = await loop.create_connection(lambda: Reader(self), "127.0.0.1", port)
+            session = f"s{len(self.readers) // ROOM}" if self._in_rooms else "s"
+            made = functools.partial(Reader, self, session)
+            _, reader = await loop.create_connection(made, "127.0.0.1", port)
             self.readers.append(reader)
         while self._open < len(self.readers):
             await asyncio.sleep(0.01)
@@ -229,6 +253,16 @@ class Crowd:
             self.readers[0].say(text)
         await self._done.wait()
 
+    async def chat(self, text: bytes, heard: int) -> None:
+        """Have one of each room say this, one after the other, each of which so many hear."""
+        for first in range(ROOM):
+            speakers = self.readers[first::ROOM]
+            self._wanted = self._marks + len(speakers) * heard
+            self._done.clear()
+            for each in speakers:
+                each.say(text)
+            await self._done.wait()
+
     def close(self) -> None:
         for reader in self.readers:
             reader.transport.abort()
@@ -236,7 +270,7 @@ class Crowd:
 
 def said(name: str) -> bytes:
     """What a reader says to have one event of `LENGTH` bytes sent to all."""
-    if name == "bare":
+    if name != "greenroom":
         return MARK + b"x" * (LENGTH - 1)
     text = MARK + b"and some more words, as a short message has them, or one that is not so short"
     return (b'{"do":"post","id":1,"text":"%s"}' % text).ljust(126)
@@ -259,6 +293,22 @@ async def delivered(name: str, server: Child, port: int, scale: Scale, *, burst:
     crowd.close()
     await asyncio.sleep(0.5)  # the server has to notice
     return spent / (times * len(texts) * scale.readers) * 1e6
+
+
+async def chatted(name: str, server: Child, port: int, scale: Scale) -> float:
+    """CPU microseconds of the server per event and reader, while all readers chat."""
+    crowd = Crowd(in_rooms=True)
+    await crowd.connect(port, scale.readers)
+    heard = 1 if name == "echo" else ROOM
+    await crowd.chat(said(name), heard)
+    start = server.ask()
+    times = max(1, scale.chats // ROOM)
+    for _ in range(times):
+        await crowd.chat(said(name), heard)
+    spent = server.ask() - start
+    crowd.close()
+    await asyncio.sleep(0.5)  # the server has to notice
+    return spent / (times * scale.readers * heard) * 1e6
 
 
 async def idle(name: str, scale: Scale) -> float:
@@ -285,13 +335,22 @@ def cases(scale: Scale, servers: dict[str, tuple[Child, int]]) -> list[Case]:
                 server,
             )
             for name, server in servers.items()
+            if name != "echo"
         }
 
     held = {
         name: functools.partial(lambda name: asyncio.run(idle(name, scale)), name)
         for name in SERVERS
+        if name != "echo"
+    }
+    chats = {
+        name: functools.partial(
+            lambda name, server: asyncio.run(chatted(name, *server, scale)), name, server
+        )
+        for name, server in servers.items()
     }
     return [
+        Case("delivered, people who chat", "us CPU", chats),
         Case("delivered, one event at a time", "us CPU", each(burst=False)),
         Case("delivered, in bursts", "us CPU", each(burst=True)),
         Case("idle connection, resident (RSS)", "KiB", held),
@@ -335,7 +394,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         measured = cases(scale, servers)
         run_rounds(measured, rounds)
     print(notes(scale, rounds))
-    print(table(measured, list(SERVERS)))
+    chats, *others = measured
+    print(table([chats], list(SERVERS)))
+    print(table(others, ["greenroom", "bare"]))
     if options.json:
         write_json(options.json, measured, rounds=rounds)
 
