@@ -109,6 +109,36 @@ def test_an_operator_evicts_parks_revives_and_ends() -> None:
     play(scene, GUARD_S)
 
 
+def test_all_of_it_is_done_by_keyboard() -> None:
+    async def scene() -> None:
+        async with house(DemoAgent(0.0)) as h, served(h) as address, browser() as chromium:
+            await h.runtime.create("ann", id="alpha")
+            page = await come_in(await chromium.page(), address)
+            opening = row(page, "alpha").get_by_role("button")
+            await playwright.expect(opening).to_be_visible()
+            for _ in range(12):
+                await page.keyboard.press("Tab")
+                if await opening.evaluate("it => it === document.activeElement"):
+                    break
+            await page.keyboard.press("Enter")
+            await playwright.expect(page.locator("#facts")).to_contain_text("resident")
+
+            evict = page.locator("#actions").get_by_role("button", name="Evict")
+            await evict.focus()
+            await page.keyboard.press("Enter")
+            await playwright.expect(page.locator("#confirm")).to_be_visible()
+            await page.keyboard.press("Escape")
+            await playwright.expect(page.locator("#confirm")).to_be_hidden()
+            assert h.runtime.resident == 1
+            await evict.focus()
+            await page.keyboard.press("Enter")
+            await page.keyboard.press("Shift+Tab")
+            await page.keyboard.press("Enter")
+            await playwright.expect(page.locator("#facts")).to_contain_text("stored")
+
+    play(scene, GUARD_S)
+
+
 def test_it_is_for_operators() -> None:
     async def scene() -> None:
         async with house(DemoAgent(0.0)) as h, served(h) as address, browser() as chromium:
