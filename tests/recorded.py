@@ -103,6 +103,10 @@ def run_at_once(work: Coroutine[Any, Any, T]) -> T:
 class _JumpingLoop(asyncio.SelectorEventLoop):
     """Only for work that waits for nothing but timers and itself."""
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002
+        """However long it takes: threads are what this clock does not know of."""
+        await super().shutdown_default_executor()
+
     def __init__(self) -> None:
         self._now_s = 0.0
         super().__init__(_JumpingSelector(self))

@@ -120,15 +120,14 @@ async def test_a_session_that_is_written_while_it_is_claimed_is_read_again(path:
 
 
 def test_a_sync_writes_a_page_and_changes_nothing(path: Path) -> None:
-    db = connect(path, durability="full", busy_s=1.0)
-    prepare(db)
-    wal = Path(f"{path}-wal")
-    dump, before = list(db.iterdump()), wal.stat().st_size
+    with closing(connect(path, durability="full", busy_s=1.0)) as db:
+        prepare(db)
+        wal = Path(f"{path}-wal")
+        dump, before = list(db.iterdump()), wal.stat().st_size
 
-    assert write_group(db, [Sync()]) == [None]
+        assert write_group(db, [Sync()]) == [None]
 
-    assert wal.stat().st_size > before
-    assert list(db.iterdump()) == dump
-    with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (0,)
-    db.close()
+        assert wal.stat().st_size > before
+        assert list(db.iterdump()) == dump
+        with closing(sqlite3.connect(path)) as other:
+            assert other.execute("PRAGMA user_version").fetchone() == (0,)
