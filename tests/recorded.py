@@ -103,7 +103,7 @@ def run_at_once(work: Coroutine[Any, Any, T]) -> T:
 class _JumpingLoop(asyncio.SelectorEventLoop):
     """Only for work that waits for nothing but timers and itself."""
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """However long it takes: threads are what this clock does not know of."""
         await super().shutdown_default_executor()
 
