@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, aclosing
 from typing import Final
 
+import structlog
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from ...actors.errors import text_of
 from .connections import Connections
 
 PIECES: Final = 32
 """Pieces after which others are let in: a server whose client has gone takes each at once."""
+
+log = structlog.get_logger()
 
 
 class Paced(StreamingResponse):
     """Sends `pieces` as they come, until they end, the client leaves, or the server stops.
 
     When the server stops, `notice` is the last piece. `place` is the stream's among those of the
-    house: it is held already, and left at the end. Whatever ends it, `pieces` is closed then.
+    house: it is held already, and left at the end. Whatever ends it, `pieces` is closed then. If
+    they fail, that is logged, and the answer breaks off.
     """
 
     def __init__(
         self,
-        pieces: AsyncIterator[bytes],
+        pieces: AsyncGenerator[bytes, None],
         media_type: str,
         *,
         notice: bytes,
@@ -33,7 +38,8 @@ class Paced(StreamingResponse):
         place: ExitStack,
     ) -> None:
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        super().__init__(_in_turn(pieces), headers=headers, media_type=media_type)
+        self._pieces = _in_turn(pieces)
+        super().__init__(self._pieces, headers=headers, media_type=media_type)
         self._notice = notice
         self._connections = connections
         self._place = place
@@ -66,18 +72,22 @@ class Paced(StreamingResponse):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._pieces.aclose()
+        if ended and (error := writing.exception()) is not None and not isinstance(error, OSError):
+            log.error("stream_failed", error=text_of(error))
         if not ended and self._draining.is_set():
             await send({"type": "http.response.body", "body": self._notice, "more_body": False})
 
 
-async def _in_turn(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _in_turn(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     """The pieces, with a turn of the loop for others now and then."""
     count = 0
-    async for piece in pieces:
-        yield piece
-        count += 1
-        if count % PIECES == 0:
-            await asyncio.sleep(0)
+    async with aclosing(pieces):
+        async for piece in pieces:
+            yield piece
+            count += 1
+            if count % PIECES == 0:
+                await asyncio.sleep(0)
 
 
 async def _gone(receive: Receive) -> None:

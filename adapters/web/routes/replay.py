@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -73,7 +73,7 @@ async def replay(
 _Encode: TypeAlias = Callable[[Any, str | None], bytes]
 
 
-async def _pieces(events: Replay, encode: _Encode, session: str) -> AsyncIterator[bytes]:
+async def _pieces(events: Replay, encode: _Encode, session: str) -> AsyncGenerator[bytes, None]:
     try:
         async for event in events:
             yield encode(frame(event), event.cursor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack, aclosing
 from functools import partial
 from typing import Annotated, Final
@@ -89,7 +89,7 @@ async def watch_session(
     return _stream(call, id, _named(frames, b"frame"))
 
 
-def _stream(call: Call, place: str, pieces: AsyncIterator[bytes]) -> Response:
+def _stream(call: Call, place: str, pieces: AsyncGenerator[bytes, None]) -> Response:
     with ExitStack() as entered:
         entered.enter_context(call.hall.admit(call.principal, place))
         return Paced(
@@ -101,7 +101,7 @@ def _stream(call: Call, place: str, pieces: AsyncIterator[bytes]) -> Response:
         )
 
 
-async def _named(told: AsyncGenerator[bytes, None], name: bytes) -> AsyncIterator[bytes]:
+async def _named(told: AsyncGenerator[bytes, None], name: bytes) -> AsyncGenerator[bytes, None]:
     async with aclosing(told):
         async for each in told:
             yield b"event: " + name + b"\ndata: " + each + b"\n\n"
