@@ -238,7 +238,15 @@ def test_pieces_that_are_all_there_leave_turns_to_others() -> None:
         left: list[str] = []
         place = ExitStack()
         place.callback(left.append, "left")
-        answer = Paced(pieces(), "text/plain", notice=b"", connections=connections, place=place)
+        answer = Paced(
+            pieces(),
+            "text/plain",
+            notice=b"",
+            connections=connections,
+            place=place,
+            clock=ManualClock(),
+            expires_s=None,
+        )
         await answer({"type": "http"}, receive, send)
 
         assert sent < 1000
@@ -257,7 +265,13 @@ class Blocked:
         place.callback(self.left.append, "left")
         self.connections = Connections(WebSettings())
         self.answer = Paced(
-            pieces, "text/plain", notice=b"bye", connections=self.connections, place=place
+            pieces,
+            "text/plain",
+            notice=b"bye",
+            connections=self.connections,
+            place=place,
+            clock=ManualClock(),
+            expires_s=None,
         )
 
     async def receive(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from theatre import ManualClock, play, settle
 from web.kit import house
 
 from greenroom.adapters.web.board import TICK_S
+from greenroom.adapters.web.principal import OPERATOR, Credentials, Principal
 from greenroom.adapters.web.routes.watching import LOOK_S, _recorded
 from greenroom.supervisor.residents import ResidentQuery
 
@@ -77,6 +78,34 @@ def test_a_session_is_followed_in_its_journal_and_stays_where_it_is() -> None:
 
             assert [frame["revision"] for frame in seen] == [1, 2]
             assert [frame["event"]["message"]["text"] for frame in seen] == ["one", "two"]
+
+    play(scene)
+
+
+def test_who_watches_sees_nothing_more_when_the_credentials_have_expired() -> None:
+    """As with the streams of sessions."""
+
+    class Expiring:
+        async def authenticate(self, _: Credentials) -> Principal:
+            return Principal(user="eva", scopes=frozenset({OPERATOR}), expires_s=expires_s)
+
+    clock = ManualClock()
+    expires_s = clock.now_ms() / 1000 + 4
+
+    async def scene() -> None:
+        async with house(clock=clock, who=[Expiring()]) as h, h.client() as eva:
+            await h.runtime.create("ann", id="alpha")
+            paths = "/v1/admin/overview", "/v1/admin/sessions/alpha/events"
+            watching = [asyncio.ensure_future(eva.get(path)) for path in paths]
+            await settle()
+            await clock.advance(3)
+            assert len(h.hall.connections) == 2
+            await clock.advance(1)
+            answers = [await each for each in watching]
+
+            assert [answer.status_code for answer in answers] == [200, 200]
+            assert not any("draining" in answer.text for answer in answers)
+            assert len(h.hall.connections) == 0
 
     play(scene)
 

@@ -67,6 +67,8 @@ async def replay(
             notice=encode(Draining(retry_ms=RETRY_MS), None),
             connections=call.hall.connections,
             place=entered.pop_all(),
+            clock=call.runtime.clock,
+            expires_s=call.principal.expires_s,
         )
 
 

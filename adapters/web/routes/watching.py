@@ -52,6 +52,7 @@ async def watch_house(
     """How full the house is and what it does, every second, with the first sessions by `sort`.
 
     Each server-sent event is called `overview`; the last one `draining`, when the server stops.
+    It ends with the caller's credentials.
     """
     query = ResidentQuery(
         limit=limit,
@@ -98,6 +99,8 @@ def _stream(call: Call, place: str, pieces: AsyncGenerator[bytes, None]) -> Resp
             notice=b"event: draining\ndata: " + encode_json(Draining(retry_ms=RETRY_MS)) + b"\n\n",
             connections=call.hall.connections,
             place=entered.pop_all(),
+            clock=call.runtime.clock,
+            expires_s=call.principal.expires_s,
         )
 
 
