@@ -110,6 +110,21 @@ def test_who_watches_sees_nothing_more_when_the_credentials_have_expired() -> No
     play(scene)
 
 
+def test_what_has_no_end_has_no_head() -> None:
+    """A server sends none of its body, so that nobody would see it go on, and it would."""
+
+    async def scene() -> None:
+        async with house() as h, h.client("eva+operator", leaves=True) as eva:
+            await h.runtime.create("eva", id="alpha")
+            of_session = "/v1/admin/sessions/alpha/events", "/v1/sessions/alpha/replay"
+            for path in ("/v1/admin/overview", *of_session):
+                refused = await eva.head(path)
+                assert (refused.status_code, refused.headers["allow"]) == (405, "GET")
+            assert (await eva.head("/v1/sessions/alpha")).status_code == 200
+
+    play(scene)
+
+
 def test_of_a_session_that_is_not_there_an_operator_is_told_so() -> None:
     async def scene() -> None:
         async with house() as h, h.client("eva+operator") as eva:
