@@ -7,13 +7,15 @@ import json
 from contextlib import aclosing
 from typing import Any
 
+import pytest
 from theatre import ManualClock, play, settle
 from web.kit import house
+from web.logs import logged
 
 from greenroom.adapters.web.board import TICK_S
 from greenroom.adapters.web.principal import OPERATOR, Credentials, Principal
 from greenroom.adapters.web.routes.watching import LOOK_S, _recorded
-from greenroom.supervisor.residents import ResidentQuery
+from greenroom.supervisor.residents import ResidentQuery, Residents
 
 ALL = ResidentQuery()
 BETA = ResidentQuery(prefix="beta")
@@ -43,6 +45,28 @@ def test_one_look_is_made_for_all_who_watch_with_one_filter() -> None:
                 await each.aclose()
             await clock.advance(10 * TICK_S)
             assert board.looks - before == 2, "nobody watches"
+
+    play(scene)
+
+
+def test_a_look_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        clock = ManualClock()
+        async with house(clock=clock) as h, aclosing(h.hall.board.watch(ALL)) as watching:
+            await anext(watching)
+            coming = asyncio.ensure_future(anext(watching))
+            await settle()
+
+            async def fails(_: ResidentQuery) -> Residents:
+                raise RuntimeError("boom")
+
+            with monkeypatch.context() as broken, logged() as lines:
+                broken.setattr(h.runtime, "residents", fails)
+                await clock.advance(TICK_S)
+            assert [line["event"] for line in lines] == ["look_failed"]
+            assert not coming.done()
+            await clock.advance(TICK_S)
+            assert json.loads(await coming)["ready"] is True
 
     play(scene)
 
