@@ -125,7 +125,12 @@ def _routes(begin: Begin, hall: Hall) -> list[Route]:
     for each in ENDPOINTS:
         handler = each.handler(begin, hall.settings.max_body_bytes)
         paths.setdefault(each.path, {})[each.method] = handler
-    return [Route(path, _by_method(of), methods=list(of)) for path, of in paths.items()]
+    routes = [Route(path, _by_method(of), methods=list(of)) for path, of in paths.items()]
+    streams = {each.path for each in ENDPOINTS if each.is_stream}
+    for route in routes:
+        if route.path in streams and route.methods is not None:
+            route.methods.discard("HEAD")  # a body without end has no head of its own
+    return routes
 
 
 def _by_method(handlers: Mapping[str, Handler]) -> Handler:

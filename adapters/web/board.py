@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 import msgspec
+import structlog
 
-from ...actors.errors import RuntimeClosed
+from ...actors.errors import RuntimeClosed, text_of
 from ...actors.ports import Timer
 from ...actors.session.stage import Stats
 from ...supervisor.occupancy import Occupancy
@@ -33,6 +34,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True, tag="overview"):
     matched: int
     rows: tuple[Resident, ...]
 
+
+log = structlog.get_logger()
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -82,6 +85,8 @@ class Board:
                 seen = await self._look(query)
                 if (watched := self._watched.get(query)) is not None:
                     watched.show(seen)
+        except Exception as error:
+            log.error("look_failed", error=text_of(error))
         finally:
             self._looking = None
         if self._watched:

@@ -24,6 +24,10 @@ class Results:
         self._runtime = runtime
         self._asked: dict[tuple[SessionId, int], Reply[TurnResult]] = {}
 
+    def __len__(self) -> int:
+        """Turns that have not ended, as far as is known."""
+        return len(self._asked)
+
     def of(self, session: SessionId, turn: int) -> Reply[TurnResult]:
         """How the turn ended, when it has. Refused: TurnNotFound."""
         place = (session, turn)

@@ -38,6 +38,8 @@ class Server(uvicorn.Server):
         budget_s: float | None = None,
         on_started: Callable[[], None] = lambda: None,
     ) -> None:
+        # Its own defaults believe whoever connects from this machine, or is in FORWARDED_ALLOW_IPS.
+        proxies = list(hall.settings.trusted_proxies)
         super().__init__(
             uvicorn.Config(
                 app,
@@ -50,6 +52,8 @@ class Server(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                proxy_headers=bool(proxies),
+                forwarded_allow_ips=proxies,
                 timeout_graceful_shutdown=CLOSING_S,  # type: ignore[arg-type]
             )
         )

@@ -68,6 +68,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, path: Path | None) -> Setup:
         """From a file with `[greenroom]`, `[web]` and `[auth]`; None: the defaults.
 
+        Files that it names are found from its own folder, wherever the process was started.
         Raises ConfigError and OSError.
         """
         tables: Mapping[str, Any] = {} if path is None else _read(path)
@@ -77,7 +78,9 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             runtime=Config.of(tables.get("greenroom", {})),
             web=_table(tables.get("web", {}), WebSettings, "web"),
-            auth=_table(tables.get("auth", {}), Auth, "auth"),
+            auth=_table(
+                tables.get("auth", {}), Auth, "auth", Path() if path is None else path.parent
+            ),
         )
 
 
@@ -136,9 +139,11 @@ def _read(path: Path) -> Mapping[str, Any]:
         raise ConfigError(str(path), str(error), "valid TOML") from error
 
 
-def _table(table: Any, kind: Any, name: str) -> Any:
+def _table(table: Any, kind: Any, name: str, folder: Path = Path()) -> Any:
     def of_text(kind: type, value: Any) -> Any:
-        return Secret(value) if kind is Secret and isinstance(value, str) else kind(value)
+        if not isinstance(value, str):
+            raise TypeError("a text is wanted")
+        return Secret(value) if kind is Secret else (folder / value).absolute()
 
     try:
         return msgspec.convert(table, kind, dec_hook=of_text)

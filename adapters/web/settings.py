@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from typing import Final
 
 import msgspec
@@ -43,6 +44,11 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     allowed_origins: tuple[str, ...] = ()
     """Origins of other pages that may call, such as `https://app.example.org`; those of this very
     host always may."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses, or networks, of proxies in front of `greenroom serve`: of what comes from there,
+    the address that counts for `failures_per_s` is the last one in `X-Forwarded-For` that is none
+    of theirs. Anybody else's `X-Forwarded-For` is not looked at."""
 
     max_body_bytes: int = 4 << 20
     """Of one request's body."""
@@ -98,6 +104,8 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         self._require("batch_ms", 0 <= self.batch_ms <= 1000, "0 to 1,000")
         for origin in self.allowed_origins:
             self._require("allowed_origins", _is_origin(origin), "as in https://app.example.org")
+        for proxy in self.trusted_proxies:
+            self._require("trusted_proxies", _is_network(proxy), "as in 10.0.0.1 or 10.0.0.0/8")
         secret = self.ticket_secret
         fits = secret is None or len(secret.reveal()) >= 32
         self._require("ticket_secret", fits, "at least 32 characters")
@@ -110,3 +118,12 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 def _is_origin(text: str) -> bool:
     """Whether a browser could name a page's origin so."""
     return _ORIGIN.fullmatch(text) is not None
+
+
+def _is_network(text: str) -> bool:
+    """Whether it is an IP address, or a network of them."""
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True

@@ -61,6 +61,40 @@ def test_a_turn_that_ends_within_the_budget_is_seen_to_its_end() -> None:
     play(scene)
 
 
+async def asks(_: greenroom.Turn) -> AsyncIterator[Any]:
+    """A pipeline that waits for people."""
+    call = greenroom.ToolCall(name="book", id="c", arguments={})
+    yield greenroom.RequestApproval(calls=[call], saved=None)
+
+
+def test_who_waits_for_a_turn_holds_up_nobody_who_drains() -> None:
+    """Of a turn that waits for people, and of one that is handed back at the end of the budget."""
+
+    async def scene(agent: Any, budget_s: float) -> None:
+        async with house(agent, web={"wait_max_s": 3600.0}) as h, h.client("ann") as ann:
+            session = await h.runtime.create("ann", id="s1")
+            await session.send("ann", "go")
+            waiting = [
+                asyncio.ensure_future(ann.get("/v1/sessions/s1/turns/1?wait_s=3600")),
+                asyncio.ensure_future(
+                    ann.post("/v1/sessions/s1/messages?wait_s=3600", json={"text": "and"})
+                ),
+            ]
+            await until(lambda: len(h.hall.results) == 2)
+
+            await h.hall.drain(budget_s)
+
+            asked, sent = [await each for each in waiting]
+            assert (asked.status_code, asked.json()["retryable"]) == (503, True)
+            assert (sent.status_code, sent.json()["turn"]) == (202, 2), (
+                "it is accepted, and stays so"
+            )
+            assert len(h.hall.results) == 0
+
+    play(lambda: scene(asks, 3600.0))
+    play(lambda: scene(Held(), 0.0))
+
+
 def test_a_stream_is_told_once() -> None:
     """Also if the runtime is stopped by somebody who tells nobody."""
 

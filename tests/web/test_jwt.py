@@ -48,11 +48,18 @@ def test_a_token_of_the_issuer_says_who_it_is_and_until_when() -> None:
     assert principal.expires_s == exp + 5
 
 
+@pytest.mark.parametrize("name", ["", "a" * 129, "two\nlines", 7, None])
+def test_a_name_that_no_session_would_take_is_left_out(name: Any) -> None:
+    """Or a session could not be made by somebody who has said nothing that is wrong."""
+    assert ask(believer(), signed("ann", name=name)).name == ""
+
+
 BAD_CLAIMS: dict[str, dict[str, Any]] = {
     "expired": {"exp": int(time.time()) - 1},
     "never expires": {"exp": None},
     "expires some day": {"exp": "tomorrow"},
     "expires beyond numbers": {"exp": float("inf")},
+    "expires far beyond numbers": {"exp": 10**400},
     "not yet": {"nbf": int(time.time()) + 86_400},
     "wrong audience": {"aud": "another"},
     "wrong audiences": {"aud": ["another", "greenroom-admin"]},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +13,12 @@ from web.kit import house
 from web.logs import logged
 from web.wire import Wire, socket
 
+from greenroom import ConfigError
 from greenroom.adapters.web.errors import TooManyRequests
 from greenroom.adapters.web.limits import Buckets
 from greenroom.adapters.web.principal import Principal
+from greenroom.adapters.web.server import Server
+from greenroom.adapters.web.settings import WebSettings
 from greenroom.adapters.web.streams import codes
 from greenroom.adapters.web.streams.frames import Ack, Error
 from greenroom.adapters.web.streams.websocket import HASTY
@@ -162,3 +166,32 @@ def test_too_many_failures_of_one_address_hold_up_nobody_else() -> None:
             assert (await nobody.get("/v1/sessions/s1")).status_code == 401
 
     play(scene)
+
+
+@pytest.mark.parametrize(("proxies", "second"), [([], 429), (["127.0.0.0/8"], 401)])
+def test_an_address_is_believed_of_proxies_that_are_trusted_only(
+    proxies: list[str], second: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the server's library takes from the environment."""
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+
+    async def scene() -> None:
+        web = {"failures_per_s": 0.001, "failure_burst": 1, "trusted_proxies": tuple(proxies)}
+        async with house(web=web) as h:
+            config = Server(h.app, h.hall).config
+            config.load()
+            transport = httpx.ASGITransport(cast("Any", config.loaded_app))
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://localhost"
+            ) as nobody:
+                tries = [{"x-forwarded-for": each} for each in ("192.0.2.1", "192.0.2.2")]
+                found = [(await nobody.get("/v1/me", headers=one)).status_code for one in tries]
+            assert found == [401, second]
+
+    play(scene)
+
+
+@pytest.mark.parametrize("proxy", ["*", "", "proxy.example.org", "10.0.0.1/8"])
+def test_a_proxy_is_known_by_its_address(proxy: str) -> None:
+    with pytest.raises(ConfigError, match="trusted_proxies"):
+        WebSettings(trusted_proxies=(proxy,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,8 +12,10 @@ import httpx
 import pytest
 from theatre import ManualClock, play, settle
 from web.kit import House, house, served
+from web.logs import logged
 
 import greenroom
+from greenroom.actors.errors import JournalUnavailable
 from greenroom.adapters.web.connections import Connections
 from greenroom.adapters.web.paced import Paced
 from greenroom.adapters.web.settings import WebSettings
@@ -222,7 +224,7 @@ def test_pieces_that_are_all_there_leave_turns_to_others() -> None:
         connections = Connections(WebSettings())
         sent = 0
 
-        async def pieces() -> AsyncIterator[bytes]:
+        async def pieces() -> AsyncGenerator[bytes, None]:
             for _ in range(100_000):
                 yield b"x"
 
@@ -236,10 +238,88 @@ def test_pieces_that_are_all_there_leave_turns_to_others() -> None:
         left: list[str] = []
         place = ExitStack()
         place.callback(left.append, "left")
-        answer = Paced(pieces(), "text/plain", notice=b"", connections=connections, place=place)
+        answer = Paced(
+            pieces(),
+            "text/plain",
+            notice=b"",
+            connections=connections,
+            place=place,
+            clock=ManualClock(),
+            expires_s=None,
+        )
         await answer({"type": "http"}, receive, send)
 
         assert sent < 1000
         assert (left, len(connections)) == (["left"], 0)
+
+    play(scene)
+
+
+class Blocked:
+    """A client that takes the head of an answer and nothing more, until it is let go on."""
+
+    def __init__(self, pieces: AsyncGenerator[bytes, None]) -> None:
+        self.takes = asyncio.Event()
+        self.left: list[str] = []
+        place = ExitStack()
+        place.callback(self.left.append, "left")
+        self.connections = Connections(WebSettings())
+        self.answer = Paced(
+            pieces,
+            "text/plain",
+            notice=b"bye",
+            connections=self.connections,
+            place=place,
+            clock=ManualClock(),
+            expires_s=None,
+        )
+
+    async def receive(self) -> dict[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    async def send(self, message: Any) -> None:
+        if message.get("body") not in (None, b"bye"):
+            await self.takes.wait()
+
+    async def run(self) -> None:
+        await self.answer({"type": "http"}, self.receive, self.send)
+
+
+def test_pieces_are_closed_also_where_nobody_takes_them() -> None:
+    async def scene() -> None:
+        closed: list[str] = []
+
+        async def pieces() -> AsyncGenerator[bytes, None]:
+            try:
+                while True:
+                    yield b"x"
+            finally:
+                closed.append("closed")
+
+        client = Blocked(pieces())
+        running = asyncio.ensure_future(client.run())
+        await settle()
+        client.connections.begin_drain()
+        await running
+
+        assert (client.left, closed) == (["left"], ["closed"])
+
+    play(scene)
+
+
+def test_pieces_that_fail_are_logged() -> None:
+    async def scene() -> None:
+        async def pieces() -> AsyncGenerator[bytes, None]:
+            raise JournalUnavailable("s1", why="disk I/O error")
+            yield b""
+
+        client = Blocked(pieces())
+        with logged() as logs:
+            await client.run()
+
+        assert [(each["event"], "disk" in each["error"]) for each in logs] == [
+            ("stream_failed", True)
+        ]
 
     play(scene)

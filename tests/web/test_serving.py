@@ -52,6 +52,23 @@ def test_a_file_sets_up_the_whole_server(tmp_path: Path) -> None:
     assert [type(each) for each in found] == [JwtAuthenticator, ApiKeyAuthenticator]
 
 
+def test_files_are_found_from_the_folder_of_the_file_that_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not from where the process was started; a service is, in `/`."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "keys.toml").write_text("")
+    (tmp_path / "etc" / "greenroom.toml").write_text("[auth]\napi_keys = 'keys.toml'")
+    monkeypatch.chdir(tmp_path)
+
+    setup = Setup.of(Path("etc/greenroom.toml"))
+
+    monkeypatch.chdir("/")
+    assert setup.auth.api_keys == tmp_path / "etc" / "keys.toml"
+    [found] = authenticators(setup.auth, dev=False, host="0.0.0.0")
+    assert isinstance(found, ApiKeyAuthenticator)
+
+
 @pytest.mark.parametrize(
     ("text", "field"),
     [
@@ -60,6 +77,8 @@ def test_a_file_sets_up_the_whole_server(tmp_path: Path) -> None:
         ("[web]\nallowed_hosts = 5", "web"),
         ("[greenroom]\nmax_sessions = 0", "max_sessions"),
         ("[auth.jwt]\nalgorithm = 'HS256'", "auth"),
+        ("[auth]\napi_keys = 5", "auth"),
+        ("[web]\nticket_secret = 5", "web"),
         ("[other]", "greenroom.toml"),
         ("= 5", "greenroom.toml"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -36,6 +37,16 @@ def test_a_ticket_stands_for_whom_it_was_given_to_once() -> None:
     with pytest.raises(Unauthenticated):
         show(tickets, ticket)
     assert show(tickets, tickets.issue(ANN)) == ANN
+
+
+def test_a_ticket_of_somebody_with_many_scopes_is_good() -> None:
+    scopes = frozenset(f"{sha256(bytes([each])).hexdigest()}:read" for each in range(70))
+    tickets = Tickets(ManualClock(), 30)
+
+    ticket = tickets.issue(Principal(user="ann", scopes=scopes))
+
+    assert len(ticket) > 2048
+    assert show(tickets, ticket) == Principal(user="ann", scopes=scopes)
 
 
 def test_a_ticket_is_good_for_its_time_and_forgotten_after_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from theatre import GatedJournal, ManualClock, crash_on_boom, play, settle
 from web.kit import house
+from web.wire import socket
 
 from greenroom.actors.errors import JournalUnavailable
 
@@ -24,10 +25,12 @@ def test_a_parked_session_is_none_to_a_stranger(monkeypatch: pytest.MonkeyPatch)
                     assert (refused.status_code, refused.json()["code"]) == (503, "parked")
                     assert "secret" not in refused.text
             async with h.client("eve") as eve:
-                for path in ("state", "snapshot", "replay"):
+                for path in ("state", "snapshot", "replay", "events"):
                     stranger = await eve.get(f"/v1/sessions/s1/{path}")
                     unknown = await eve.get(f"/v1/sessions/s2/{path}")
                     assert stranger.text.replace("s1", "s2") == unknown.text
+            statuses = [(await socket(h.app, "s1", user)).status for user in ("ann", "eve")]
+            assert statuses == [503, 404]
             async with h.client("root+operator") as root:
                 told = (await root.get("/v1/admin/explain/s1")).json()
                 assert "secret" in told["error"]

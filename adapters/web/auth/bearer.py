@@ -24,6 +24,14 @@ def user_of(given: Any) -> str:
         raise Unauthenticated(str(error)) from None
 
 
+def name_of(given: Any) -> str:
+    """How somebody is shown; empty: not as the token says, which no session would take."""
+    try:
+        return values.name(given, "name")
+    except InvalidInput:
+        return ""
+
+
 def scopes_of(given: Any) -> frozenset[str]:
     """Scopes, from a list or from words with spaces between them. Raises Unauthenticated."""
     if given is None:

@@ -17,7 +17,7 @@ from ....actors.session.secret import Secret
 from ...system import now_ms
 from ..errors import Unauthenticated
 from ..principal import Credentials, Principal
-from .bearer import bearer, scopes_of, user_of
+from .bearer import bearer, name_of, scopes_of, user_of
 from .keyset import read_keys
 from .watched import Watched
 
@@ -47,8 +47,9 @@ class JwtAuthenticator:
     the keys are the same: 128 us of EdDSA, or 28 us of HS256, on each request, were up to twice
     what the request itself costs. Of such tokens only hashes are kept, of the last 1,024.
 
-    `sub` is the user, `name` how they are shown, and `scope` or `scopes` what else they may do. A
-    bearer token of another form is left to other authenticators.
+    `sub` is the user, `name` how they are shown (if a session would take such a name), and `scope`
+    or `scopes` what else they may do. A bearer token of another form is left to other
+    authenticators.
 
     Raises ConfigError, ExtraMissing for a public key without the library for them, and OSError.
     """
@@ -96,12 +97,15 @@ class JwtAuthenticator:
         return principal
 
     def _principal(self, claims: dict[str, Any]) -> Principal:
-        shown = claims.get("name")
+        try:
+            expires_s = int(claims["exp"]) + self._leeway_s
+        except OverflowError:
+            raise Unauthenticated("exp is beyond numbers") from None
         return Principal(
             user=user_of(claims["sub"]),
-            name=shown if isinstance(shown, str) else "",
+            name=name_of(claims.get("name")),
             scopes=scopes_of(claims.get("scope")) | scopes_of(claims.get("scopes")),
-            expires_s=int(claims["exp"]) + self._leeway_s,
+            expires_s=expires_s,
         )
 
     def _verified(self, token: str) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from ....actors.session.secret import Secret
 from ..errors import Unauthenticated
 from ..principal import Credentials, Principal
 
-MAX_TICKET: Final = 2048
-"""Characters; longer ones are not looked at."""
+MAX_TICKET: Final = 8192
+"""Characters; longer ones are not looked at. A token of that length may be full of scopes."""
 
 
 class _Ticket(msgspec.Struct, frozen=True, array_like=True):

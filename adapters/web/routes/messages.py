@@ -133,7 +133,8 @@ async def _answered(
     call.headers["location"] = call.path(f"/v1/sessions/{id}/turns/{turn.id}")
     if wait_s > 0:
         result = call.hall.results.of(id, turn.id)
-        if await within(call.most(wait_s), result):
+        # Refused, as the server stops: the message stays accepted; nobody shall repeat it.
+        if await within(call.most(wait_s), result) and result.error is None:
             call.status = 200
             return result.result()
     return TurnReceipt(turn=turn.id, ahead=turn.ahead, waits_for=turn.waits_for)

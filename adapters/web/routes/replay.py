@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -67,13 +67,15 @@ async def replay(
             notice=encode(Draining(retry_ms=RETRY_MS), None),
             connections=call.hall.connections,
             place=entered.pop_all(),
+            clock=call.runtime.clock,
+            expires_s=call.principal.expires_s,
         )
 
 
 _Encode: TypeAlias = Callable[[Any, str | None], bytes]
 
 
-async def _pieces(events: Replay, encode: _Encode, session: str) -> AsyncIterator[bytes]:
+async def _pieces(events: Replay, encode: _Encode, session: str) -> AsyncGenerator[bytes, None]:
     try:
         async for event in events:
             yield encode(frame(event), event.cursor)

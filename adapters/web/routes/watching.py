@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack, aclosing
 from typing import Annotated, Final
 
@@ -51,6 +51,7 @@ async def watch_house(
     """How full the house is and what it does, every second, with the first sessions by `sort`.
 
     Each server-sent event is called `overview`; the last one `draining`, when the server stops.
+    It ends with the caller's credentials.
     """
     query = ResidentQuery(
         limit=limit,
@@ -88,7 +89,7 @@ async def watch_session(
     return _stream(call, id, _named(frames, b"frame"))
 
 
-def _stream(call: Call, place: str, pieces: AsyncIterator[bytes]) -> Response:
+def _stream(call: Call, place: str, pieces: AsyncGenerator[bytes, None]) -> Response:
     with ExitStack() as entered:
         entered.enter_context(call.hall.admit(call.principal, place))
         return Paced(
@@ -97,10 +98,12 @@ def _stream(call: Call, place: str, pieces: AsyncIterator[bytes]) -> Response:
             notice=b"event: draining\ndata: " + encode_json(Draining(retry_ms=RETRY_MS)) + b"\n\n",
             connections=call.hall.connections,
             place=entered.pop_all(),
+            clock=call.runtime.clock,
+            expires_s=call.principal.expires_s,
         )
 
 
-async def _named(told: AsyncGenerator[bytes, None], name: bytes) -> AsyncIterator[bytes]:
+async def _named(told: AsyncGenerator[bytes, None], name: bytes) -> AsyncGenerator[bytes, None]:
     async with aclosing(told):
         async for each in told:
             yield b"event: " + name + b"\ndata: " + each + b"\n\n"

@@ -18,6 +18,7 @@ from ....actors.session.items import Item
 from ....actors.subscriber import SubscriberActor
 from ..errors import Unauthenticated
 from ..problems import problem_of
+from ..veil import veiled
 from . import codes
 from .frames import Alive, CommandId, End, Error, Frame, Hello
 from .hub import Hub
@@ -126,13 +127,18 @@ class Follower(ABC):
     # --- its life ---
 
     async def follow(self, after: str | None, kinds: Iterable[str] | None) -> None:
-        """Have a place in the session's live log. Raises whatever refuses it."""
+        """Have a place in the session's live log.
+
+        Raises whatever refuses it, as far as the user may know of it.
+        """
         user = self._principal.user
         reading = self._reading = self._session.feed(user, self, after=after, kinds=kinds)
         try:
             reader = await reading
-        except BaseException:
+        except BaseException as error:
             self._stop_reading()
+            if isinstance(error, Exception):
+                raise await self._shown(error) from None
             raise
         hello = Hello(
             session=self._session.id,
@@ -142,6 +148,10 @@ class Follower(ABC):
         )
         self._out.insert(0, hello)
         self._ready = True
+
+    async def _shown(self, error: Exception) -> Exception:
+        """What whoever was refused may know of an error."""
+        return await veiled(error, self._hub.hall.runtime, self._principal, self._session.id)
 
     async def run(self) -> None:
         """Write until it is over: once, after `follow`."""
