@@ -20,8 +20,12 @@ def top(
         Parameter(
             help="An operator's access token or API key; with serve --dev, any name.",
             env_var="GREENROOM_TOKEN",
+            show_default=False,
         ),
     ] = "operator",
+    user: Annotated[
+        str | None, Parameter(help="Who you say you are, to a server in its dev mode.")
+    ] = None,
 ) -> int:
     """Watch a running server: its gauges, and its sessions with the deepest mailboxes.
 
@@ -34,7 +38,7 @@ def top(
         raise ExtraMissing("greenroom top", install="greenroom[tui]") from error
 
     async def run() -> None:
-        async with House(server, token) as house:
+        async with House(server, token if user is None else user) as house:
             await Top(house).run_async()
 
     asyncio.run(run())

@@ -56,6 +56,15 @@ class Auth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     jwt: Jwt | None = None
     api_keys: Path | None = None
 
+    def beside(self, folder: Path) -> Auth:
+        """The same, with the files that are named without a folder of their own in `folder`."""
+        jwt, keys = self.jwt, self.api_keys
+        if jwt is not None:
+            key_file = None if jwt.key_file is None else folder / jwt.key_file
+            jwks = None if jwt.jwks is None else folder / jwt.jwks
+            jwt = msgspec.structs.replace(jwt, key_file=key_file, jwks=jwks)
+        return Auth(jwt=jwt, api_keys=None if keys is None else folder / keys)
+
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """How a server is set up: the tables of one TOML file."""
@@ -68,16 +77,17 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, path: Path | None) -> Setup:
         """From a file with `[greenroom]`, `[web]` and `[auth]`; None: the defaults.
 
-        Raises ConfigError and OSError.
+        The files that it names are looked for from where it is. Raises ConfigError and OSError.
         """
         tables: Mapping[str, Any] = {} if path is None else _read(path)
         unknown = tables.keys() - set(TABLES)
         if unknown:
             raise ConfigError(str(path), min(unknown), f"tables {', '.join(TABLES)}")
+        auth: Auth = _table(tables.get("auth", {}), Auth, "auth")
         return cls(
             runtime=Config.of(tables.get("greenroom", {})),
             web=_table(tables.get("web", {}), WebSettings, "web"),
-            auth=_table(tables.get("auth", {}), Auth, "auth"),
+            auth=auth if path is None else auth.beside(path.parent),
         )
 
 

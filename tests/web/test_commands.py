@@ -96,6 +96,30 @@ def test_everybody_else_lists_their_own(capsys: Output, monkeypatch: pytest.Monk
     play(scene)
 
 
+def test_who_names_nobody_is_told_how_to(capsys: Output) -> None:
+    async def scene() -> None:
+        async with house() as place, served(place) as address:
+            assert await greenroom_("sessions", "ls", "--server", f"http://{address}") == 1
+            assert "--token, GREENROOM_TOKEN" in capsys.readouterr().err
+
+    play(scene)
+
+
+def test_top_is_told_by_its_user_or_its_token_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    class Refusing:
+        def __init__(self, server: str, token: str) -> None:
+            asked.append((server, token))
+            raise greenroom.ConfigError("server", server, "another one")
+
+    monkeypatch.setattr("greenroom.adapters.tui.house.House", Refusing)
+
+    assert cli.run(["top", "--user", "ann", "--token", "t"]) == 2
+    assert cli.run(["top", "--token", "t"]) == 2
+    assert asked == [("http://127.0.0.1:8000", "ann"), ("http://127.0.0.1:8000", "t")]
+
+
 def test_a_session_is_shown_and_ended(capsys: Output) -> None:
     async def scene() -> None:
         async with house() as place, served(place) as address:

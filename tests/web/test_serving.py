@@ -52,6 +52,21 @@ def test_a_file_sets_up_the_whole_server(tmp_path: Path) -> None:
     assert [type(each) for each in found] == [JwtAuthenticator, ApiKeyAuthenticator]
 
 
+def test_the_files_it_names_are_looked_for_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    (folder / "keys.toml").write_text("")
+    (folder / "secret").write_text("x" * 32 + "\n")
+    (folder / "greenroom.toml").write_text(FILE.format(folder="."))
+    monkeypatch.chdir(tmp_path)
+
+    setup = Setup.of(Path("etc/greenroom.toml"))
+
+    assert len(authenticators(setup.auth, dev=False, host="0.0.0.0")) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "field"),
     [
