@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from ...actors.ports import Clock
+from ..pauses import pause
 
 FIRST_S: Final = 0.1
 MOST_S: Final = 5.0
@@ -39,19 +38,4 @@ class Backoff:
         if self._since_s is None:
             self._since_s = self._clock.monotonic()
         top_s, self._next_s = self._next_s, min(self._next_s * 2, MOST_S)
-        await sleep(self._clock, max(least_s, 0.0) + top_s * (0.5 + self._draw() / 2))
-
-
-async def sleep(clock: Clock, seconds: float) -> None:
-    """Wait, by a clock that a test may move."""
-    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    timer = clock.call_later(seconds, partial(_end, over))
-    try:
-        await over
-    finally:
-        timer.cancel()
-
-
-def _end(over: asyncio.Future[None]) -> None:
-    if not over.done():
-        over.set_result(None)
+        await pause(self._clock, max(least_s, 0.0) + top_s * (0.5 + self._draw() / 2))

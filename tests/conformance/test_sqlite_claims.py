@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -128,5 +129,6 @@ def test_a_sync_writes_a_page_and_changes_nothing(path: Path) -> None:
 
     assert wal.stat().st_size > before
     assert list(db.iterdump()) == dump
-    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (0,)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (0,)
     db.close()

@@ -31,6 +31,20 @@ class Named:
         return Principal(user=user, name=user.title(), scopes=frozenset(scopes))
 
 
+class Expiring:
+    """Whoever comes has credentials until 1,060 s after the epoch."""
+
+    async def authenticate(self, _: Credentials) -> Principal | None:
+        return Principal(user="ann", expires_s=1060.0)
+
+
+class Ticket:
+    """Whoever comes may follow the session `s1` only."""
+
+    async def authenticate(self, _: Credentials) -> Principal | None:
+        return Principal(user="ann", session="s1")
+
+
 class House:
     """A runtime and the web application around it."""
 

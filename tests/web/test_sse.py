@@ -9,13 +9,12 @@ from typing import Any
 import httpx
 import pytest
 from theatre import ManualClock, play, settle, take
-from web.kit import House, house, served
+from web.kit import Expiring, House, Ticket, house, served
 from web.wire import events, stream, until, words
 
 import greenroom
 from greenroom.actors.session.events import TurnEnded
 from greenroom.actors.subscriber import BATCH
-from greenroom.adapters.web.principal import Credentials, Principal
 from greenroom.adapters.web.streams import frames
 from greenroom.adapters.web.streams.follower import HOLD
 
@@ -467,13 +466,6 @@ def test_a_session_that_is_set_aside_is_an_error_after_the_first_byte() -> None:
     play(scene)
 
 
-class Expiring:
-    """Whoever comes has credentials until 1,060 s after the epoch."""
-
-    async def authenticate(self, _: Credentials) -> Principal | None:
-        return Principal(user="ann", expires_s=1060.0)
-
-
 def test_a_stream_ends_when_the_credentials_do() -> None:
     async def scene() -> None:
         clock = ManualClock(1000.0)
@@ -491,13 +483,6 @@ def test_a_stream_ends_when_the_credentials_do() -> None:
             assert last.problem["code"] == "unauthenticated"
 
     play(scene)
-
-
-class Ticket:
-    """Whoever comes may follow the session `s1` only."""
-
-    async def authenticate(self, _: Credentials) -> Principal | None:
-        return Principal(user="ann", session="s1")
 
 
 def test_a_ticket_is_good_for_its_session_only() -> None:

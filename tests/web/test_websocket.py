@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from media.pictures import frame
 from theatre import GatedJournal, ManualClock, play, settle
-from web.kit import House, house, served
+from web.kit import Expiring, House, house, served
 from web.wire import Wire, socket, until, words
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -21,7 +21,6 @@ from websockets.typing import Subprotocol
 import greenroom
 from greenroom.actors.session.events import TurnEnded
 from greenroom.actors.subscriber import BATCH
-from greenroom.adapters.web.principal import Credentials, Principal
 from greenroom.adapters.web.streams import codes, frames
 from greenroom.adapters.web.streams.follower import HOLD
 from greenroom.adapters.web.streams.websocket import HASTY, IN_FLIGHT
@@ -631,13 +630,6 @@ def test_a_session_that_is_set_aside() -> None:
             assert wire.code in (codes.BROKEN, codes.FAILED)
 
     play(scene)
-
-
-class Expiring:
-    """Whoever comes has credentials until 1,060 s after the epoch."""
-
-    async def authenticate(self, _: Credentials) -> Principal | None:
-        return Principal(user="ann", expires_s=1060.0)
 
 
 def test_a_socket_is_closed_when_the_credentials_expire() -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack, aclosing
-from functools import partial
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -16,6 +14,7 @@ from ....actors.session.items import stored
 from ....actors.session.state import decode_genesis
 from ....supervisor.explanation import Verdict
 from ....supervisor.residents import ResidentQuery, Sort
+from ...pauses import pause
 from ..call import Call
 from ..endpoint import SSE, Endpoint, endpoint
 from ..paced import Paced
@@ -116,21 +115,7 @@ async def _recorded(
             yield encode_json(frame(stored(body, revision, session, incarnation, healed=False)))
             after = revision
         if not page.events:
-            await _pause(clock, LOOK_S)
-
-
-async def _pause(clock: Clock, seconds: float) -> None:
-    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    timer = clock.call_later(seconds, partial(_end, over))
-    try:
-        await over
-    finally:
-        timer.cancel()
-
-
-def _end(over: asyncio.Future[None]) -> None:
-    if not over.done():
-        over.set_result(None)
+            await pause(clock, LOOK_S)
 
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (watch_house, watch_session)
