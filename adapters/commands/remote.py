@@ -40,7 +40,9 @@ class Remote:
             raise ExtraMissing("what asks a server", install="greenroom[client]") from error
         # In the dev mode, a name is all that there is to show.
         shown = self.token if self.user is None else self.user
-        return Client(self.server or DEFAULT, token=shown, patience_s=patience_s)
+        server = self.server or DEFAULT
+        address = server if "://" in server else f"http://{server}"
+        return Client(address, token=shown, patience_s=patience_s)
 
 
 LOCAL: Final = Remote()

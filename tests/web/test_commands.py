@@ -101,6 +101,7 @@ def test_who_names_nobody_is_told_how_to(capsys: Output) -> None:
         async with house() as place, served(place) as address:
             assert await greenroom_("sessions", "ls", "--server", f"http://{address}") == 1
             assert "--token, GREENROOM_TOKEN" in capsys.readouterr().err
+            assert await greenroom_("sessions", "ls", "--server", address, "--user", "ann") == 0
 
     play(scene)
 
