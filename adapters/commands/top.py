@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -30,6 +32,7 @@ def top(
     """Watch a running server: its gauges, and its sessions with the deepest mailboxes.
 
     Keys: / finds, s sorts, e evicts, p parks, r revives, x ends a session, q quits.
+    SIGTERM gives the terminal back, with status 143.
     """
     try:
         from ..tui.house import House
@@ -37,9 +40,13 @@ def top(
     except ImportError as error:
         raise ExtraMissing("greenroom top", install="greenroom[tui]") from error
 
-    async def run() -> None:
+    async def run() -> int:
         async with House(server, token if user is None else user) as house:
-            await Top(house).run_async()
+            shown = Top(house)
+            # By itself the signal would leave the terminal as it is: on another screen, raw.
+            loop, stop = asyncio.get_running_loop(), signal.SIGTERM
+            loop.add_signal_handler(stop, partial(shown.exit, return_code=128 + stop))
+            await shown.run_async()
+        return shown.return_code or 0
 
-    asyncio.run(run())
-    return 0
+    return asyncio.run(run())

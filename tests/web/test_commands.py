@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pty
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +245,29 @@ def test_ctrl_c_ends_a_tail_with_130() -> None:
     play(scene, 60.0)
 
 
+def test_sigterm_gives_the_terminal_back_from_top() -> None:
+    ours, theirs = pty.openpty()
+    watching = subprocess.Popen(
+        [*COMMAND, "top", "--server", "http://127.0.0.1:1"],
+        env={**environment(), "TERM": "xterm"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    while b"reconnecting" not in seen:
+        seen += os.read(ours, 65536)
+    watching.send_signal(signal.SIGTERM)
+    with suppress(OSError):  # EIO: the other end is closed
+        while more := os.read(ours, 65536):
+            seen += more
+    os.close(ours)
+
+    assert watching.wait(30) == 143
+    assert b"\x1b[?1049l" in seen, "the screen from before is shown"
+
+
 def test_nobody_there_is_one_line(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     from greenroom.adapters.client import backoff
 
@@ -249,4 +275,4 @@ def test_nobody_there_is_one_line(capsys: Output, monkeypatch: pytest.MonkeyPatc
     assert cli.run(["send", "a0", "hi", "--server", "http://127.0.0.1:1", "--user", "ann"]) == 1
     err = capsys.readouterr().err
     assert err.startswith("greenroom: http://127.0.0.1:1 could not be reached")
-    assert cli.run(["send", "a0", "hi", "--server", "no address"]) == 2
+    assert cli.run(["send", "a0", "hi", "--server", "ftp://127.0.0.1"]) == 2
