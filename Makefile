@@ -51,7 +51,7 @@ clean:
 
 $(CLI): pyproject.toml $(BROKEN)
 	@$(WORKS) || $(MAKE) --no-print-directory venv
-	$(BIN)/python -m pip install --quiet --editable '.[cli,web]'
+	$(BIN)/python -m pip install --quiet --editable '.[cli,client,tui,web]'
 	touch $@
 
 $(DEV): pyproject.toml $(BROKEN)

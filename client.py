@@ -4,7 +4,7 @@
         session = await runtime.create(user="ada")
 
 A program moves from a runtime of its own to a server's, and back, by the line that makes it.
-`pip install greenroom[client]`.
+`pip install 'greenroom[client]'`.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class ExtraMissing(GreenroomError):
 
     def __init__(self, what: str, *, install: str) -> None:
         self.what, self.install = what, install
-        super().__init__(f"{what} needs a library: pip install {install}")
+        super().__init__(f"{what} needs a library: pip install '{install}'")
 
 
 class CapacityError(GreenroomError):

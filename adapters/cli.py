@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import Final
 
 from ..actors.errors import ConfigError, GreenroomError
 from .telemetry.logs import configure_structlog
 
 OK, FAILED, USAGE = 0, 1, 2
+
+HINTS: Final = {"unauthenticated": ": --token, GREENROOM_TOKEN, or in the dev mode --user"}
+"""What a command can do about an error that knows nothing of command lines."""
 
 
 def main(tokens: Sequence[str] | None = None) -> None:
@@ -32,7 +36,7 @@ def run(tokens: Sequence[str]) -> int:
     except (Misused, ConfigError) as error:
         return _fail(str(error), USAGE)
     except GreenroomError as error:
-        return _fail(str(error), FAILED)
+        return _fail(f"{error}{HINTS.get(error.code, '')}", FAILED)
     except OSError as error:
         return _fail(f"{error.filename or 'system'}: {error.strerror or error}", FAILED)
     except KeyboardInterrupt:

@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pytest
 from recorded import environment
-from theatre import play
+from theatre import echo, play
 
 import greenroom
+from greenroom.adapters.web.serving import Setup
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -75,6 +78,39 @@ def test_the_approval_runs_as_written() -> None:
         return said
 
     assert play(scene) == ["It is booked.", "Then not."]
+
+
+def test_the_setup_of_a_server_is_understood(tmp_path: Path) -> None:
+    (text,) = blocks("toml")
+    (tmp_path / "greenroom.toml").write_text(text)
+
+    setup = Setup.of(tmp_path / "greenroom.toml")
+
+    assert setup.auth.api_keys == tmp_path / "keys.toml"
+    assert setup.auth.jwt is not None
+
+
+def test_the_mounted_application_runs_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (program,) = [block for block in blocks("python") if "Mount(" in block]
+    names: dict[str, Any] = {"greenroom": greenroom, "agent": echo}
+    exec(program, names)
+
+    async def scene() -> tuple[int, int]:
+        app, bearer = names["app"], {"authorization": "Bearer ada"}
+        caller = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost/rooms", headers=bearer
+        )
+        async with app.router.lifespan_context(app), caller:
+            made = await caller.post("/v1/sessions", json={"id": "s1"})
+            said = await caller.post(
+                "/v1/sessions/s1/messages", params={"wait_s": 30}, json={"text": "hello"}
+            )
+        return made.status_code, said.status_code
+
+    assert play(scene) == (201, 200)
 
 
 def test_every_file_it_links_to_is_there() -> None:

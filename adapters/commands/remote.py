@@ -37,10 +37,12 @@ class Remote:
         try:
             from ..client.client import Client
         except ModuleNotFoundError as error:
-            raise ExtraMissing("a running server", install="greenroom[client]") from error
+            raise ExtraMissing("what asks a server", install="greenroom[client]") from error
         # In the dev mode, a name is all that there is to show.
         shown = self.token if self.user is None else self.user
-        return Client(self.server or DEFAULT, token=shown, patience_s=patience_s)
+        server = self.server or DEFAULT
+        address = server if "://" in server else f"http://{server}"
+        return Client(address, token=shown, patience_s=patience_s)
 
 
 LOCAL: Final = Remote()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -20,12 +22,17 @@ def top(
         Parameter(
             help="An operator's access token or API key; with serve --dev, any name.",
             env_var="GREENROOM_TOKEN",
+            show_default=False,
         ),
     ] = "operator",
+    user: Annotated[
+        str | None, Parameter(help="Who you say you are, to a server in its dev mode.")
+    ] = None,
 ) -> int:
     """Watch a running server: its gauges, and its sessions with the deepest mailboxes.
 
     Keys: / finds, s sorts, e evicts, p parks, r revives, x ends a session, q quits.
+    SIGTERM gives the terminal back, with status 143.
     """
     try:
         from ..tui.house import House
@@ -33,9 +40,13 @@ def top(
     except ImportError as error:
         raise ExtraMissing("greenroom top", install="greenroom[tui]") from error
 
-    async def run() -> None:
-        async with House(server, token) as house:
-            await Top(house).run_async()
+    async def run() -> int:
+        async with House(server, token if user is None else user) as house:
+            shown = Top(house)
+            # By itself the signal would leave the terminal as it is: on another screen, raw.
+            loop, stop = asyncio.get_running_loop(), signal.SIGTERM
+            loop.add_signal_handler(stop, partial(shown.exit, return_code=128 + stop))
+            await shown.run_async()
+        return shown.return_code or 0
 
-    asyncio.run(run())
-    return 0
+    return asyncio.run(run())

@@ -666,7 +666,7 @@ def test_a_cron_expression_without_its_library_says_what_to_install(
     async def scene() -> None:
         async with hosted() as (_, session, _):
             monkeypatch.setitem(sys.modules, "cronsim", None)
-            with pytest.raises(ExtraMissing, match=r"pip install greenroom\[cron\]"):
+            with pytest.raises(ExtraMissing, match=r"pip install 'greenroom\[cron\]'"):
                 session.wake_at("ann", every="0 9 * * *", name="tea")
 
             await session.wake_at("ann", every=60, name="tea")

@@ -549,4 +549,4 @@ def test_without_its_libraries_the_client_says_what_to_install() -> None:
         "    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert "pip install greenroom[client]" in done.stdout, done.stderr
+    assert "pip install 'greenroom[client]'" in done.stdout, done.stderr

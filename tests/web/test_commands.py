@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pty
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +97,31 @@ def test_everybody_else_lists_their_own(capsys: Output, monkeypatch: pytest.Monk
             assert await greenroom_("sessions", "ls", "--sort", "depth") == 2
 
     play(scene)
+
+
+def test_who_names_nobody_is_told_how_to(capsys: Output) -> None:
+    async def scene() -> None:
+        async with house() as place, served(place) as address:
+            assert await greenroom_("sessions", "ls", "--server", f"http://{address}") == 1
+            assert "--token, GREENROOM_TOKEN" in capsys.readouterr().err
+            assert await greenroom_("sessions", "ls", "--server", address, "--user", "ann") == 0
+
+    play(scene)
+
+
+def test_top_is_told_by_its_user_or_its_token_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    class Refusing:
+        def __init__(self, server: str, token: str) -> None:
+            asked.append((server, token))
+            raise greenroom.ConfigError("server", server, "another one")
+
+    monkeypatch.setattr("greenroom.adapters.tui.house.House", Refusing)
+
+    assert cli.run(["top", "--user", "ann", "--token", "t"]) == 2
+    assert cli.run(["top", "--token", "t"]) == 2
+    assert asked == [("http://127.0.0.1:8000", "ann"), ("http://127.0.0.1:8000", "t")]
 
 
 def test_a_session_is_shown_and_ended(capsys: Output) -> None:
@@ -217,6 +245,29 @@ def test_ctrl_c_ends_a_tail_with_130() -> None:
     play(scene, 60.0)
 
 
+def test_sigterm_gives_the_terminal_back_from_top() -> None:
+    ours, theirs = pty.openpty()
+    watching = subprocess.Popen(
+        [*COMMAND, "top", "--server", "http://127.0.0.1:1"],
+        env={**environment(), "TERM": "xterm"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    while b"reconnecting" not in seen:
+        seen += os.read(ours, 65536)
+    watching.send_signal(signal.SIGTERM)
+    with suppress(OSError):  # EIO: the other end is closed
+        while more := os.read(ours, 65536):
+            seen += more
+    os.close(ours)
+
+    assert watching.wait(30) == 143
+    assert b"\x1b[?1049l" in seen, "the screen from before is shown"
+
+
 def test_nobody_there_is_one_line(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     from greenroom.adapters.client import backoff
 
@@ -224,4 +275,4 @@ def test_nobody_there_is_one_line(capsys: Output, monkeypatch: pytest.MonkeyPatc
     assert cli.run(["send", "a0", "hi", "--server", "http://127.0.0.1:1", "--user", "ann"]) == 1
     err = capsys.readouterr().err
     assert err.startswith("greenroom: http://127.0.0.1:1 could not be reached")
-    assert cli.run(["send", "a0", "hi", "--server", "no address"]) == 2
+    assert cli.run(["send", "a0", "hi", "--server", "ftp://127.0.0.1"]) == 2
