@@ -61,7 +61,7 @@ class Board:
         watched = self._watched.setdefault(query, _Watched())
         watched.viewers += 1
         try:
-            seen = watched.seen or await self._look(query)
+            seen = watched.seen = watched.seen or await self._look(query)
             while True:
                 yield seen
                 if self._timer is None and self._looking is None:
