@@ -116,6 +116,11 @@ class Life(Registry):
         return self._clock
 
     @property
+    def running(self) -> bool:
+        """Whether it takes work: after its start, and before it drains."""
+        return self._phase == "running"
+
+    @property
     def resident(self) -> int:
         """Sessions that hold a slot."""
         return 0 if self._supervisor is None else self._supervisor.ledger.in_use

@@ -70,11 +70,13 @@ def serve(*, options: Options = Options()) -> int:
     """
     configure_logs(options.log_level, options.log_format)
     try:
-        from ..web.serving import Setup
+        from ..web.serving import Setup, for_trying
         from ..web.serving import serve as serve_runtime
     except ImportError as error:
         raise ExtraMissing("greenroom serve", install="greenroom[web]") from error
     setup = Setup.of(options.config)
+    if options.dev and options.config is None:
+        setup = for_trying(setup)
     pipeline, follow = find_pipeline(options.pipeline), None
     if options.otel:
         tracing = _tracing()

@@ -84,6 +84,14 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def for_trying(setup: Setup) -> Setup:
+    """The same for one person who tries it out: one user may have as many sessions as there are."""
+    runtime = msgspec.structs.replace(
+        setup.runtime, max_sessions_per_user=setup.runtime.max_sessions
+    )
+    return msgspec.structs.replace(setup, runtime=runtime)
+
+
 def authenticators(auth: Auth, *, dev: bool, host: str) -> Sequence[Authenticator]:
     """Who may come in. Raises ConfigError: nobody could, or the dev mode is not on loopback."""
     if dev:

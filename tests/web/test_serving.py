@@ -17,7 +17,7 @@ from greenroom.adapters.web.auth.api_keys import ApiKeyAuthenticator
 from greenroom.adapters.web.auth.dev import DevAuthenticator
 from greenroom.adapters.web.auth.jwt import JwtAuthenticator
 from greenroom.adapters.web.server import address_of, listen
-from greenroom.adapters.web.serving import Auth, Setup, authenticators, serve
+from greenroom.adapters.web.serving import Auth, Setup, authenticators, for_trying, serve
 
 FILE = """
 [greenroom]
@@ -153,3 +153,9 @@ def test_who_is_told_that_it_serves_may_stop_it_at_once() -> None:
         assert server.report is not None
 
     play(scene)
+
+
+def test_who_tries_it_out_has_no_limit_of_their_own() -> None:
+    setup = for_trying(Setup.of(None))
+
+    assert setup.runtime.max_sessions_per_user == setup.runtime.max_sessions

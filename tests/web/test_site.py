@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
 from theatre import play
 from web.kit import house
+
+import greenroom
+import greenroom.web
 
 PAGES = ("/", "/dashboard")
 
@@ -51,5 +55,22 @@ def test_a_house_that_drains_is_alive_and_not_ready() -> None:
             after = (await anybody.get("/healthz"), await anybody.get("/readyz"))
             assert [answer.status_code for answer in before] == [200, 200]
             assert [answer.status_code for answer in after] == [200, 503]
+
+    play(scene)
+
+
+def test_a_house_without_a_runtime_that_runs_is_not_ready() -> None:
+    async def scene() -> None:
+        runtime = greenroom.Runtime()
+        app = greenroom.web.asgi(runtime, [])
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost"
+        ) as anybody:
+            codes = [(await anybody.get("/readyz")).status_code]
+            async with runtime:
+                codes.append((await anybody.get("/readyz")).status_code)
+            codes.append((await anybody.get("/readyz")).status_code)
+
+        assert codes == [503, 200, 503]
 
     play(scene)

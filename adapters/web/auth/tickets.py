@@ -76,4 +76,5 @@ class Tickets:
         if ticket.nonce in self._used:
             raise Unauthenticated("a ticket that was used")
         self._used.add(ticket.nonce)
-        self._until.append((now_ms + self._ttl_ms, ticket.nonce))
+        # Not by this clock alone: that of whoever has given it out may be ahead.
+        self._until.append((max(ticket.until_ms, now_ms + self._ttl_ms), ticket.nonce))

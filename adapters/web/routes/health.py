@@ -10,7 +10,8 @@ from ..hall import Hall
 
 
 def routes(hall: Hall) -> list[Route]:
-    """`/healthz`: the loop turns. `/readyz`: new work is taken; 503 while draining.
+    """`/healthz`: the loop turns. `/readyz`: new work is taken; 503 while
+    draining, and while the runtime has not started or has stopped.
 
     For whoever watches the process: they tell nothing else, and ask for no credentials.
     """
@@ -19,8 +20,8 @@ def routes(hall: Hall) -> list[Route]:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        if not hall.draining:
+        if hall.runtime.running and not hall.draining:
             return PlainTextResponse("ready\n")
-        return PlainTextResponse("draining\n", 503)
+        return PlainTextResponse("not ready\n", 503)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]
