@@ -12,7 +12,7 @@ from house import FifoDispatcher, Interrupted, logged, unwritable
 from pykka import messages
 
 from greenroom.actors.errors import MailboxClosed, Overloaded, SessionClosed
-from greenroom.actors.kernel.mailbox import Mail, Mailbox
+from greenroom.actors.kernel.mailbox import RACERS, Mail, Mailbox
 from greenroom.actors.kernel.reply import Reply
 
 
@@ -207,6 +207,31 @@ def test_a_mailbox_takes_commands_again_once_it_has_room() -> None:
     dispatcher.run_until_idle()
 
     assert owner.seen == ["one", "two"]
+
+
+class Contested(deque[Mail]):
+    """A lane of which another thread takes a place as soon as somebody has looked at it."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def __len__(self) -> int:
+        seen = super().__len__()
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return seen
+
+
+@pytest.mark.parametrize("capacity", [1, RACERS, RACERS + 1, 2 * RACERS])
+def test_p05_who_races_for_the_last_place_is_not_let_in_beside_another(capacity: int) -> None:
+    box, _, _ = mailbox(capacity=capacity)
+    lane = box._user = Contested(Mail("waits") for _ in range(capacity - 1))
+    lane.meanwhile = lambda: box.put(Mail("the last one"))
+
+    with pytest.raises(Overloaded):
+        box.put(Mail("one more"))
+
+    assert box.depth == capacity
 
 
 def test_system_mail_is_not_bounded() -> None:
