@@ -12,10 +12,10 @@ from cyclopts.validators import Number
 
 from ...actors.errors import ConfigError
 from ...actors.ports import IndexRow, Journal, SessionQuery
-from ...actors.session.info import SessionInfo
+from ...actors.session.info import SessionInfo, info
 from ...actors.session.items import Published
 from ...actors.session.records import title_of
-from ...actors.session.state import Lifecycle, State
+from ...actors.session.state import Lifecycle
 from ...actors.session.transcript import Line, Message, ToolCall, ToolResult
 from ...supervisor.recording import Recording, read_recording
 from ...supervisor.session import Session
@@ -71,7 +71,8 @@ def show(
         return asyncio.run(_show_remote(remote, session, events=events))
     recording = asyncio.run(_read(journal or DEFAULT, session))
     out = console()
-    out.print(table(_facts(recording.state)))
+    state = recording.state
+    out.print(table(_told(info(state), title_of(state), f"{state.last_turn}, ")))
     out.print()
     for line in _event_lines(recording) if events else map(shown, recording.state.history):
         out.print(printable(line), soft_wrap=True)
@@ -111,19 +112,19 @@ async def _history(handle: Session, user: str) -> AsyncIterator[Published]:
         since = page.events[-1].revision if page.events else last
 
 
-def _told(info: SessionInfo, title: str) -> Iterator[tuple[str, str]]:
-    yield "session", info.id
-    yield "name", info.name
+def _told(told: SessionInfo, title: str, turns: str = "") -> Iterator[tuple[str, str]]:
+    yield "session", told.id
+    yield "name", told.name
     yield "title", title
-    yield "state", info.state
-    yield "owner", info.owner
-    members = (f"{user} ({member.role})" for user, member in info.participants.items())
+    yield "state", told.state
+    yield "owner", told.owner
+    members = (f"{user} ({member.role})" for user, member in told.participants.items())
     yield "participants", ", ".join(members)
-    yield "created", when(info.created_ms)
-    yield "updated", when(info.updated_ms)
-    yield "revision", str(info.revision)
-    running = f"turn {info.running_turn} running, " if info.running_turn else ""
-    yield "turns", f"{running}{len(info.queued_turns)} waiting"
+    yield "created", when(told.created_ms)
+    yield "updated", when(told.updated_ms)
+    yield "revision", str(told.revision)
+    running = f"turn {told.running_turn} running, " if told.running_turn else ""
+    yield "turns", f"{turns}{running}{len(told.queued_turns)} waiting"
 
 
 def _told_event(event: Published) -> str:
@@ -166,21 +167,6 @@ def _cells(row: IndexRow) -> tuple[str, ...]:
     counts = (str(row.turns), str(row.messages))
     updated = when(row.updated_ms)
     return (row.id, row.owner, row.state, *counts, updated, row.language, row.name, row.title)
-
-
-def _facts(state: State) -> Iterator[tuple[str, str]]:
-    yield "session", state.id
-    yield "name", state.name
-    yield "title", title_of(state)
-    yield "state", state.lifecycle
-    yield "owner", state.owner
-    members = (f"{user} ({member.role})" for user, member in state.participants.items())
-    yield "participants", ", ".join(members)
-    yield "created", when(state.created_ms)
-    yield "updated", when(state.updated_ms)
-    yield "revision", str(state.revision)
-    running = f", turn {state.running.turn} running" if state.running else ""
-    yield "turns", f"{state.last_turn}{running}, {len(state.queued)} waiting"
 
 
 def shown(line: Line) -> str:
